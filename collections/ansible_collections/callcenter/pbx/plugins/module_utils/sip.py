@@ -3,7 +3,7 @@
 """Ask a SIP server "are you there?": one OPTIONS request over UDP or TCP.
 
 Standard library only, so that it serves controller plugins and modules on the target alike.  Any final answer
-proves that the server speaks SIP: a 401 from a server that does not know us is as good a proof of life as a 200.
+proves that the server speaks SIP: a 401 from a server that does not know us proves it as well as a 200.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class SipBadAnswer(SipError):
 
 @dataclass(frozen=True)
 class SipAnswer:
-    """A final SIP answer: status code, phrase, Server header (or User-Agent) if any, seconds until it came."""
+    """A final SIP answer: status code, phrase, Server (or User-Agent) header if any, seconds it took."""
 
     status: int
     reason: str
