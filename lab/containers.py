@@ -1,0 +1,277 @@
+"""The lab's networks and containers: made to match :mod:`lab.hosts`, or removed.
+
+A container carries the hash of its specification as a label. A host whose specification, image or
+keys changed is made anew; one that merely stopped is started again, which is its reboot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import socket
+import tarfile
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+import docker.errors
+from docker.models.containers import Container
+
+from lab import images, keys
+from lab.console import Console, LabError
+from lab.hosts import HOSTS, NETWORKS, PACKAGES_NETWORK, PBX, SERVER_USER, SIP_NETWORK, Host, Network
+from lab.paths import CLIENT_KEY, HOST_KEY, ROOT
+from lab.system import nameservers
+
+_PREFIX = "lab-"
+_LABEL_SPEC = "callcenter.lab.spec"
+_LABEL_CHECKOUT = "callcenter.lab.checkout"
+_SSH_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class HostState:
+    """One row of the status table; ``state`` is Docker's word, or ``absent``."""
+
+    host: Host
+    state: str
+    image: str
+
+
+def ensure_networks(client: docker.DockerClient, console: Console) -> None:
+    """Create the networks that do not exist.
+
+    Raises:
+        LabError: a network of that name has another subnet, or the subnet is in use elsewhere.
+    """
+    for network in NETWORKS:
+        existing = client.networks.list(names=[f"^{network.name}$"])
+        if not existing:
+            console.say(f"Creating the network {network.name} ({network.subnet})")
+            _create_network(client, network)
+        elif _subnets(existing[0].attrs) != [network.subnet]:
+            raise LabError(f"the network {network.name} is not {network.subnet}: `make down` removes it")
+
+
+def ensure_hosts(client: docker.DockerClient, console: Console) -> None:
+    """Create, re-create or start every host, and wait until the server answers SSH.
+
+    Raises:
+        LabError: another checkout's lab runs here, or the server does not come up.
+    """
+    _refuse_foreign_lab(client)
+    for host in HOSTS:
+        _ensure_host(client, host, console)
+    wait_for_ssh()
+
+
+def remove_all(client: docker.DockerClient) -> list[str]:
+    """Remove all containers, volumes and networks of the lab; return what was removed."""
+    removed = []
+    for container in _lab_containers(client):
+        _hang_up_ssh(container)
+        container.remove(force=True, v=True)
+        removed.append(f"container {container.name}")
+    for volume in client.volumes.list(filters={"name": _PREFIX}):
+        if volume.name in _volume_names():
+            volume.remove()
+            removed.append(f"volume {volume.name}")
+    for network in NETWORKS:
+        for existing in client.networks.list(names=[f"^{network.name}$"]):
+            existing.remove()
+            removed.append(f"network {network.name}")
+    return removed
+
+
+def survey(client: docker.DockerClient) -> list[HostState]:
+    """State of every host of the lab, in the order of the address table."""
+    found = {container.name: container for container in _lab_containers(client)}
+    return [_state(host, found.get(host.name)) for host in HOSTS]
+
+
+def wait_for_ssh(seconds: int = _SSH_SECONDS) -> None:
+    """Wait until the server's sshd greets.
+
+    Raises:
+        LabError: it does not within ``seconds``.
+    """
+    deadline = time.monotonic() + seconds
+    while not _sshd_greets():
+        if time.monotonic() > deadline:
+            raise LabError(
+                f"{PBX.name} did not answer SSH at {PBX.address} within {seconds} s: "
+                f"look at `docker exec {PBX.name} systemctl status` and `docker logs {PBX.name}`"
+            )
+        time.sleep(0.2)
+
+
+def _create_network(client: docker.DockerClient, network: Network) -> None:
+    pool = docker.types.IPAMPool(subnet=network.subnet, gateway=network.gateway)
+    try:
+        client.networks.create(
+            network.name,
+            driver="bridge",
+            internal=network.internal,
+            ipam=docker.types.IPAMConfig(pool_configs=[pool]),
+        )
+    except docker.errors.APIError as error:
+        raise LabError(f"cannot create the network {network.name} ({network.subnet}): {error.explanation}") from error
+
+
+def _subnets(attributes: dict[str, Any]) -> list[str]:
+    return [pool["Subnet"] for pool in attributes["IPAM"]["Config"]]
+
+
+def _refuse_foreign_lab(client: docker.DockerClient) -> None:
+    for container in _lab_containers(client):
+        checkout = container.labels.get(_LABEL_CHECKOUT)
+        if checkout != str(ROOT):
+            raise LabError(
+                f"{container.name} belongs to the lab of {checkout or 'somebody else'}, and this machine "
+                "has room for one: `make down`, here or there, removes it"
+            )
+
+
+def _ensure_host(client: docker.DockerClient, host: Host, console: Console) -> None:
+    specification = _specification(host)
+    fingerprint = _fingerprint(specification, host)
+    container = _find(client, host)
+    if container is not None and container.labels.get(_LABEL_SPEC) != fingerprint:
+        console.say(f"{host.name} is not what its recipe says any more: making it anew")
+        _hang_up_ssh(container)
+        container.remove(force=True, v=True)
+        _remove_volume(client, host)
+        container = None
+    if container is None:
+        console.say(f"Creating {host.name} ({host.address}, {host.purpose})")
+        container = _create(client, host, specification, fingerprint)
+    if container.status != "running":
+        container.start()
+
+
+def _specification(host: Host) -> dict[str, Any]:
+    """Everything that decides what the container is, in the engine's own words."""
+    host_config = _server_config() if host.kind == "server" else _sip_config()
+    return {
+        "Image": images.reference(host.kind),
+        "Hostname": host.name,
+        "Cmd": list(host.command),
+        "Env": [f"LAB_NAMESERVERS={' '.join(nameservers())}"] if host.kind == "server" else [],
+        "HostConfig": {"NetworkMode": SIP_NETWORK.name, "RestartPolicy": {"Name": "no"}, **host_config},
+        "NetworkingConfig": {
+            "EndpointsConfig": {SIP_NETWORK.name: {"IPAMConfig": {"IPv4Address": host.address}}}
+        },
+    }
+
+
+def _sip_config() -> dict[str, Any]:
+    # Tests run SIPp, tcpdump and iptables in these hosts.
+    return {"CapAdd": ["NET_ADMIN", "NET_RAW"]}
+
+
+def _server_config() -> dict[str, Any]:
+    """Rights that systemd and a Docker engine inside need, short of ``--privileged``.
+
+    ``--privileged`` fails where root itself lacks CAP_SYS_RESOURCE. The rest of this list is what it
+    would have switched off.
+    """
+    return {
+        "CapAdd": ["ALL"],
+        "CapDrop": ["SYS_RESOURCE"],
+        "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
+        "MaskedPaths": [],
+        "ReadonlyPaths": [],
+        "DeviceCgroupRules": ["a *:* rwm"],
+        "CgroupnsMode": "private",
+        "Tmpfs": {
+            "/run": "rw,nosuid,nodev,exec,mode=755",
+            "/run/lock": "rw,nosuid,nodev,noexec,mode=1777",
+            "/tmp": "rw,nosuid,nodev,exec,mode=1777",
+        },
+        # The engine inside cannot use overlayfs on top of overlayfs.
+        "Mounts": [{"Type": "volume", "Source": _volume(PBX), "Target": "/var/lib/docker"}],
+    }
+
+
+def _fingerprint(specification: dict[str, Any], host: Host) -> str:
+    text = json.dumps(specification, sort_keys=True)
+    if host.kind == "server":
+        text += keys.public_key(CLIENT_KEY) + keys.public_key(HOST_KEY)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _create(
+    client: docker.DockerClient, host: Host, specification: dict[str, Any], fingerprint: str
+) -> Container:
+    labels = {_LABEL_SPEC: fingerprint, _LABEL_CHECKOUT: str(ROOT)}
+    created = client.api.create_container_from_config({**specification, "Labels": labels}, host.name)
+    container = client.containers.get(created["Id"])
+    if host.kind == "server":
+        client.networks.get(PACKAGES_NETWORK.name).connect(container)
+        container.put_archive("/", _server_files())
+    return container
+
+
+def _server_files() -> bytes:
+    """A tar archive with the server's host key and the key that may log in."""
+    authorized = f"home/{SERVER_USER}/.ssh/authorized_keys"
+    files = {
+        "etc/ssh/ssh_host_ed25519_key": (HOST_KEY.read_text(encoding="utf-8"), 0o600),
+        "etc/ssh/ssh_host_ed25519_key.pub": (keys.public_key(HOST_KEY), 0o644),
+        # sshd insists on an owner that is the user or root; root saves looking up the user's number.
+        authorized: (keys.public_key(CLIENT_KEY), 0o644),
+    }
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, (text, mode) in files.items():
+            member = tarfile.TarInfo(name)
+            member.mode, member.size = mode, len(text.encode())
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+def _hang_up_ssh(container: Container) -> None:
+    """Close the server's SSH sessions, so that no master connection here waits for a dead peer."""
+    if container.name == PBX.name and container.status == "running":
+        container.exec_run(["pkill", "-f", "^sshd"])
+
+
+def _lab_containers(client: docker.DockerClient) -> list[Container]:
+    names = {host.name for host in HOSTS}
+    return [item for item in client.containers.list(all=True) if item.name in names]
+
+
+def _find(client: docker.DockerClient, host: Host) -> Container | None:
+    try:
+        return client.containers.get(host.name)
+    except docker.errors.NotFound:
+        return None
+
+
+def _state(host: Host, container: Container | None) -> HostState:
+    if container is None:
+        return HostState(host, "absent", "")
+    return HostState(host, container.status, str(container.attrs["Config"]["Image"]))
+
+
+def _volume(host: Host) -> str:
+    return f"{host.name}-docker"
+
+
+def _volume_names() -> set[str]:
+    return {_volume(host) for host in HOSTS if host.kind == "server"}
+
+
+def _remove_volume(client: docker.DockerClient, host: Host) -> None:
+    if host.kind == "server":
+        client.volumes.get(_volume(host)).remove()
+
+
+def _sshd_greets() -> bool:
+    try:
+        with socket.create_connection((PBX.address, 22), timeout=2) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False

@@ -1,0 +1,177 @@
+"""A lab host as seen by the driver: run a command in it, put and fetch files, keep processes in the background."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import shlex
+import tarfile
+import time
+from functools import cache
+from pathlib import PurePosixPath
+
+import docker
+from docker.models.containers import Container
+
+from lab.hosts import Host
+
+WORK_DIR = PurePosixPath("/var/lib/lab")
+_serial = itertools.count(time.time_ns() // 1_000_000)
+
+
+class DriverError(Exception):
+    """A lab host did not do what the driver asked; the message has the command and its output."""
+
+
+@cache
+def docker_client() -> docker.DockerClient:
+    """One client for all hosts and threads."""
+    return docker.from_env(max_pool_size=64, timeout=60)
+
+
+class Process:
+    """A command running in a lab host's background.
+
+    Always ended by its owner: by ``wait`` or ``stop``.
+    """
+
+    def __init__(self, machine: Machine, command: list[str], label: str) -> None:
+        self.machine = machine
+        self.name = f"{label}-{next(_serial)}"
+        self._output = WORK_DIR / f"{self.name}.out"
+        self._pid_file = WORK_DIR / f"{self.name}.pid"
+        line = f"cd {WORK_DIR} && echo $$ > {self._pid_file} && exec {shlex.join(command)} > {self._output} 2>&1"
+        api = docker_client().api
+        self._exec_id: str = api.exec_create(
+            machine.container.id, ["sh", "-c", line], environment={"TERM": "xterm"}
+        )["Id"]
+        api.exec_start(self._exec_id, detach=True)
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        state = docker_client().api.exec_inspect(self._exec_id)
+        return None if state["Running"] else state["ExitCode"]
+
+    @property
+    def output(self) -> str:
+        """What it printed so far, both streams."""
+        return self.machine.read(self._output).decode(errors="replace")
+
+    def wait(self, timeout: float) -> int:
+        """Wait for the end and return the exit code.
+
+        Args:
+            timeout: seconds.
+
+        Raises:
+            DriverError: it still runs then; it is stopped first.
+        """
+        deadline = time.monotonic() + timeout
+        while (code := self.exit_code) is None:
+            if time.monotonic() > deadline:
+                self.stop("KILL")
+                raise DriverError(f"{self.machine.name}: {self.name} still ran after {timeout} s: {self.output}")
+            time.sleep(0.05)
+        return code
+
+    def wait_for_output(self, text: str, timeout: float) -> None:
+        """Wait until it has printed ``text``.
+
+        Raises:
+            DriverError: it ended or the time (seconds) was over before.
+        """
+        deadline = time.monotonic() + timeout
+        while text not in (output := self.output):
+            if self.exit_code is not None or time.monotonic() > deadline:
+                raise DriverError(f"{self.machine.name}: {self.name} never said {text!r}: {output}")
+            time.sleep(0.03)
+
+    def stop(self, signal: str = "TERM") -> int:
+        """End it by a signal to its own process id, if it still runs; return the exit code.
+
+        Raises:
+            DriverError: it survives that, and KILL after 10 s too.
+        """
+        for name in (signal, "KILL"):
+            if self.exit_code is not None:
+                break
+            # It may end by itself in between: then there is nothing to kill, and that is fine.
+            self.machine.run(["sh", "-c", f"kill -{name} $(cat {self._pid_file}) 2>/dev/null; true"])
+            deadline = time.monotonic() + 10
+            while self.exit_code is None and time.monotonic() < deadline:
+                time.sleep(0.03)
+        code = self.exit_code
+        if code is None:
+            raise DriverError(f"{self.machine.name}: {self.name} cannot be ended")
+        return code
+
+
+class Machine:
+    """One lab host."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.name = host.name
+        self.address = host.address
+
+    @property
+    def container(self) -> Container:
+        """The container behind the host.
+
+        Raises:
+            DriverError: the lab is not up.
+        """
+        try:
+            return docker_client().containers.get(self.name)
+        except docker.errors.NotFound:
+            raise DriverError(f"there is no lab host {self.name}: run `make up` first") from None
+
+    def run(self, command: list[str], timeout_seconds: int = 60) -> str:
+        """Run a command to its end and return what it printed on standard output.
+
+        Raises:
+            DriverError: its exit status is not 0.
+        """
+        bounded = ["timeout", str(timeout_seconds), *command]
+        code, (out, err) = self.container.exec_run(bounded, demux=True)
+        if code != 0:
+            text = ((out or b"") + (err or b"")).decode(errors="replace")
+            raise DriverError(f"{self.name}: {shlex.join(command)} exited {code}: {text}")
+        return (out or b"").decode(errors="replace")
+
+    def start(self, command: list[str], label: str) -> Process:
+        """Run a command in the background, its output in a file of the host."""
+        self.ensure_work_dir()
+        return Process(self, command, label)
+
+    def write(self, path: PurePosixPath, content: bytes) -> None:
+        """Write a file (mode 0600) into an existing directory."""
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            entry = tarfile.TarInfo(path.name)
+            entry.size, entry.mode, entry.mtime = len(content), 0o600, int(time.time())
+            archive.addfile(entry, io.BytesIO(content))
+        self.container.put_archive(str(path.parent), buffer.getvalue())
+
+    def read(self, path: PurePosixPath) -> bytes:
+        """A file's content; empty if it does not exist (yet)."""
+        try:
+            chunks, _ = self.container.get_archive(str(path))
+        except docker.errors.NotFound:
+            return b""
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+            member = archive.extractfile(path.name)
+            return member.read() if member else b""
+
+    def ensure_work_dir(self) -> None:
+        """Create the driver's directory in the host, once per container."""
+        _ensure_work_dir(self.container.id, self.name)
+
+
+@cache
+def _ensure_work_dir(container_id: str, name: str) -> None:
+    container = docker_client().containers.get(container_id)
+    code, output = container.exec_run(["install", "-d", "-m", "0700", str(WORK_DIR)])
+    if code != 0:
+        raise DriverError(f"{name}: cannot create {WORK_DIR}: {output.decode(errors='replace')}")

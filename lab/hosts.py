@@ -1,0 +1,82 @@
+"""The lab's networks and hosts: the only place where their names and addresses are written.
+
+No address of a real carrier occurs here. 198.18.0.0/15 is reserved for benchmarks between network
+devices (RFC 2544), so it collides with nobody's LAN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["server", "sip"]
+
+TERMINATION_HOST = "nlpbay.pstn.ashburn.twilio.com"
+SERVER_USER = "deploy"
+
+
+@dataclass(frozen=True)
+class Network:
+    """A Docker network. ``internal`` means that nothing leaves it."""
+
+    name: str
+    subnet: str
+    gateway: str
+    internal: bool
+
+
+@dataclass(frozen=True)
+class Host:
+    """A container with a fixed address on the SIP network.
+
+    ``kind`` names the image below ``lab/images``; ``command`` replaces the image's own if not empty.
+    """
+
+    name: str
+    address: str
+    kind: Kind
+    purpose: str
+    command: tuple[str, ...] = ()
+
+
+SIP_NETWORK = Network("lab-sip", "198.18.0.0/16", "198.18.0.1", internal=True)
+PACKAGES_NETWORK = Network("lab-packages", "198.19.0.0/24", "198.19.0.1", internal=False)
+NETWORKS = (SIP_NETWORK, PACKAGES_NETWORK)
+
+PBX = Host("lab-pbx", "198.18.0.10", "server", "the server that becomes the PBX")
+
+_POP_ASHBURN_ADDRESS = "198.18.60.1"
+POP_ASHBURN = Host(
+    "lab-pop-ashburn",
+    _POP_ASHBURN_ADDRESS,
+    "sip",
+    "the carrier's first POP, and its DNS",
+    # Knows the termination host and refuses every other name: no query ever leaves the lab.
+    command=(
+        "dnsmasq",
+        "--keep-in-foreground",
+        "--conf-file=/dev/null",
+        "--user=root",
+        "--no-resolv",
+        "--no-hosts",
+        f"--local=/{TERMINATION_HOST}/",
+        f"--host-record={TERMINATION_HOST},{_POP_ASHBURN_ADDRESS},60",
+        "--log-facility=-",
+    ),
+)
+POP_UMATILLA = Host("lab-pop-umatilla", "198.18.51.1", "sip", "the carrier's second POP")
+CARRIER_TWO = Host("lab-carrier-two", "198.18.70.1", "sip", "a second carrier (from-pstn)")
+PHONE_100 = Host("lab-phone-100", "198.18.100.100", "sip", "the phone of extension 100")
+PHONE_101 = Host("lab-phone-101", "198.18.100.101", "sip", "the phone of extension 101")
+SCANNER = Host("lab-scanner", "198.18.99.9", "sip", "an attacker")
+
+HOSTS = (PBX, POP_ASHBURN, POP_UMATILLA, CARRIER_TWO, PHONE_100, PHONE_101, SCANNER)
+
+
+def host(name: str) -> Host:
+    """Return the host called ``name``.
+
+    Raises:
+        KeyError: no host of the lab has that name.
+    """
+    return {item.name: item for item in HOSTS}[name]

@@ -1,0 +1,22 @@
+"""Where the lab keeps its files; everything generated lives below ``.cache/lab``, except the vault."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE_DIR = ROOT / ".cache" / "lab"
+IMAGES_DIR = ROOT / "lab" / "images"
+
+CLIENT_KEY = CACHE_DIR / "id_ed25519"
+HOST_KEY = CACHE_DIR / "ssh_host_ed25519_key"
+KNOWN_HOSTS = CACHE_DIR / "known_hosts"
+LOCK = CACHE_DIR / "lock"
+
+# The engine outlives `make down`, so its files are not below CACHE_DIR.
+ENGINE_LOG = ROOT / ".cache" / "dockerd.log"
+ENGINE_PID = ROOT / ".cache" / "dockerd.pid"
+
+INVENTORY_DIR = ROOT / "inventory" / "lab"
+MODEL = INVENTORY_DIR / "group_vars" / "pbx" / "model.yml"
+VAULT = INVENTORY_DIR / "group_vars" / "pbx" / "vault.yml"
