@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from lab.driver.machine import DriverError, Machine
-from lab.driver.messages import SipMessage
+from lab.driver.messages import SipMessage, digest_is_right
 from lab.driver.sipp import ULAW, Codec, Sipp, SippResult, audio_file, free_sip_port, media_ports, render, start_sipp
 
 FOREVER_MS = 3_600_000
@@ -64,7 +65,12 @@ class Challenge:
     opaque: str = "0badcafe0badcafe"
 
     def scenario_part(self) -> str:
-        return render("challenge.part.xml", vars(self))
+        """The part of the answering scenario that sends this challenge."""
+        return render("challenge.part.xml", {"realm": self.realm, "nonce": self.nonce, "opaque": self.opaque})
+
+    def is_answered_by(self, invite: SipMessage) -> bool:
+        """Whether that INVITE carries the right digest for this challenge and these credentials."""
+        return digest_is_right(invite, self.username, self.password, realm=self.realm, nonce=self.nonce)
 
 
 @dataclass(frozen=True)
@@ -170,7 +176,7 @@ class Party:
         self._listener = start_sipp(
             self.machine, scenario, values, sip_port=self.sip_port, options=("-aa", *options)
         )
-        self._listener.process.wait_for_output("Scenario Screen", 10)
+        self.machine.wait_for_udp_port(self.sip_port)
 
     def silence(self) -> SippResult | None:
         """Stop listening: the host answers nothing any more, as if switched off. None if it did not listen."""
@@ -219,7 +225,7 @@ class Party:
             "audio_file": audio_file(self.machine, talk.codec),
             "audio_loops": talk.seconds,
         }
-        limits = ("-m", str(calls), "-l", str(calls), "-r", "20", "-recv_timeout", "60000")
+        limits = ("-m", str(calls), "-l", str(calls), "-r", "20", "-recv_timeout", "60000", "-auth_uri", f"{dialled}@{self.pbx.target}")
         call = OngoingCall(
             start_sipp(
                 self.machine,
@@ -270,6 +276,21 @@ class Phone(Party):
         if not status:
             raise DriverError(f"{self.machine.name}: no answer to REGISTER {self.number}: {result.errors}")
         return status
+
+    def switch_on(self, behaviour: Answer | Refuse = Answer()) -> None:
+        """Register afresh, listen, and wait until the PBX has seen that the phone answers.
+
+        Raises:
+            DriverError: the registration was refused.
+        """
+        self.silence()
+        self.register(expires=0)
+        status = self.register()
+        if status != 200:
+            raise DriverError(f"{self.number} cannot register: {status}")
+        self.listen(behaviour)
+        # A PBX that qualifies its contacts asks at once, and once more after 500 ms if we were not yet listening.
+        time.sleep(0.7)
 
     def call(self, dialled: str, talk: Talk = Talk(), *, calls: int = 1) -> OngoingCall:
         """Dial: an INVITE that answers the digest challenge with this phone's credentials.

@@ -7,7 +7,7 @@ import itertools
 import shlex
 import tarfile
 import time
-from functools import cache
+from functools import cache, cached_property
 from pathlib import PurePosixPath
 
 import docker
@@ -38,9 +38,9 @@ class Process:
     def __init__(self, machine: Machine, command: list[str], label: str) -> None:
         self.machine = machine
         self.name = f"{label}-{next(_serial)}"
-        self._output = WORK_DIR / f"{self.name}.out"
+        self.output_file = WORK_DIR / f"{self.name}.out"
         self._pid_file = WORK_DIR / f"{self.name}.pid"
-        line = f"cd {WORK_DIR} && echo $$ > {self._pid_file} && exec {shlex.join(command)} > {self._output} 2>&1"
+        line = f"cd {WORK_DIR} && echo $$ > {self._pid_file} && exec {shlex.join(command)} > {self.output_file} 2>&1"
         api = docker_client().api
         self._exec_id: str = api.exec_create(
             machine.container.id, ["sh", "-c", line], environment={"TERM": "xterm"}
@@ -56,7 +56,7 @@ class Process:
     @property
     def output(self) -> str:
         """What it printed so far, both streams."""
-        return self.machine.read(self._output).decode(errors="replace")
+        return self.machine.read(self.output_file).decode(errors="replace")
 
     def wait(self, timeout: float) -> int:
         """Wait for the end and return the exit code.
@@ -74,18 +74,6 @@ class Process:
                 raise DriverError(f"{self.machine.name}: {self.name} still ran after {timeout} s: {self.output}")
             time.sleep(0.05)
         return code
-
-    def wait_for_output(self, text: str, timeout: float) -> None:
-        """Wait until it has printed ``text``.
-
-        Raises:
-            DriverError: it ended or the time (seconds) was over before.
-        """
-        deadline = time.monotonic() + timeout
-        while text not in (output := self.output):
-            if self.exit_code is not None or time.monotonic() > deadline:
-                raise DriverError(f"{self.machine.name}: {self.name} never said {text!r}: {output}")
-            time.sleep(0.03)
 
     def stop(self, signal: str = "TERM") -> int:
         """End it by a signal to its own process id, if it still runs; return the exit code.
@@ -115,7 +103,7 @@ class Machine:
         self.name = host.name
         self.address = host.address
 
-    @property
+    @cached_property
     def container(self) -> Container:
         """The container behind the host.
 
@@ -163,6 +151,14 @@ class Machine:
         with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
             member = archive.extractfile(path.name)
             return member.read() if member else b""
+
+    def wait_for_udp_port(self, port: int) -> None:
+        """Wait until some process of the host has this UDP port open.
+
+        Raises:
+            DriverError: none has it after 10 s.
+        """
+        self.run(["sh", "-c", f"until grep -q ':{port:04X} ' /proc/net/udp; do sleep 0.02; done"], 10)
 
     def ensure_work_dir(self) -> None:
         """Create the driver's directory in the host, once per container."""

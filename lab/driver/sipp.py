@@ -59,8 +59,8 @@ class SippResult:
 
     @property
     def call_ids(self) -> tuple[str, ...]:
-        """The Call-IDs of its calls, in order of appearance."""
-        return tuple(dict.fromkeys(item.call_id for item in self.messages))
+        """The Call-IDs of its calls, in order of appearance; the PBX's OPTIONS in between are not calls."""
+        return tuple(dict.fromkeys(item.call_id for item in self.messages if item.method != "OPTIONS"))
 
     def final_status(self, call_id: str | None = None) -> int:
         """The last final status of a call's first request (INVITE, REGISTER); 0 if none came.
