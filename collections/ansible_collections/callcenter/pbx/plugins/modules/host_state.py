@@ -113,6 +113,9 @@ state:
         version:
           description: Version of the running engine.
           type: str
+        live_restore:
+          description: Whether containers outlive a restart of the running engine.
+          type: bool
         firewall_backend:
           description: V(iptables) or V(nftables); null when no engine answers and nothing is configured.
           type: str
@@ -238,6 +241,7 @@ def survey_docker(images: Sequence[str], containers: Sequence[str], may_connect:
         "compose": shutil.which("docker", path=SYSTEM_PATH) is not None
         and any(os.access(plugin, os.X_OK) for plugin in COMPOSE_PLUGINS),
         "version": None,
+        "live_restore": False,
         "firewall_backend": host_state.firewall_backend(None, daemon_config),
         "daemon_config": daemon_config,
         "daemon_config_error": daemon_config_error,
@@ -250,6 +254,7 @@ def survey_docker(images: Sequence[str], containers: Sequence[str], may_connect:
     info = engine.get("/info")
     docker["running"] = True
     docker["version"] = info.get("ServerVersion")
+    docker["live_restore"] = bool(info.get("LiveRestoreEnabled"))
     docker["firewall_backend"] = host_state.firewall_backend(info, daemon_config)
     docker["images"] = {reference: host_state.image_view(engine.image(reference)) for reference in images}
     docker["containers"] = {name: host_state.container_view(engine.container(name)) for name in containers}
