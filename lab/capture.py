@@ -105,7 +105,11 @@ class Leg:
 
     def statuses(self, method: str = "INVITE") -> list[int]:
         """The status codes that answered one method, in order."""
-        return [item.message.status for item in self.messages if item.message.status and item.message.method == method]
+        return [
+            item.message.status
+            for item in self.messages
+            if item.message.status and item.message.method == method
+        ]
 
 
 @dataclass(frozen=True)
@@ -123,14 +127,18 @@ class Recording:
 
     def requests(self, method: str) -> list[SipMessage]:
         """All requests of one method in either direction, retransmissions included."""
-        return [item.message for item in self.sip if item.message.is_request and item.message.method == method]
+        return [
+            item.message for item in self.sip if item.message.is_request and item.message.method == method
+        ]
 
     def received_invites(self) -> list[SipMessage]:
         """The INVITEs that reached this host, retransmissions included."""
         return [
             item.message
             for item in self.sip
-            if item.destination.host == self.host and item.message.is_request and item.message.method == "INVITE"
+            if item.destination.host == self.host
+            and item.message.is_request
+            and item.message.method == "INVITE"
         ]
 
     @property
@@ -150,12 +158,20 @@ class Recording:
             call_id,
             messages,
             sent=_busiest(
-                item for item in flows if own and other
-                and item.source == Address(self.host, own.port) and item.destination == Address(other.address, other.port)
+                item
+                for item in flows
+                if own
+                and other
+                and item.source == Address(self.host, own.port)
+                and item.destination == Address(other.address, other.port)
             ),
             received=_busiest(
-                item for item in flows if own and other
-                and item.destination == Address(self.host, own.port) and item.source == Address(other.address, other.port)
+                item
+                for item in flows
+                if own
+                and other
+                and item.destination == Address(self.host, own.port)
+                and item.source == Address(other.address, other.port)
             ),
         )
 
@@ -166,7 +182,9 @@ class Recording:
             AssertionError: there is none, or more than one.
         """
         found = [leg for leg in self.legs if f"sip:{caller}@" in leg.invites[0].header("from")]
-        assert len(found) == 1, f"{self.host} has {len(found)} calls from {caller}: {[leg.call_id for leg in self.legs]}"
+        assert len(found) == 1, (
+            f"{self.host} has {len(found)} calls from {caller}: {[leg.call_id for leg in self.legs]}"
+        )
         return found[0]
 
 
@@ -213,7 +231,7 @@ def _flow(packets: list[RtpPacket]) -> RtpFlow:
         packets=len(seen),
         lost=max(seen) - min(seen) + 1 - len(seen),
         seconds=times[-1] - times[0],
-        longest_gap=max((after - before for before, after in zip(times, times[1:], strict=False)), default=0.0),
+        longest_gap=max((after - before for before, after in itertools.pairwise(times)), default=0.0),
     )
 
 
@@ -283,9 +301,22 @@ class _Tcpdump:
         self._machine = machine
         self._file = WORK_DIR / f"capture-{next(_serial)}.pcap"
         # Immediate mode and -U: a packet is in the file when the next command runs, not a buffer later.
-        command = ["tcpdump", "-i", "eth0", "-n", "-U", "--immediate-mode", "-Z", "root", "-w", str(self._file)]
+        command = [
+            "tcpdump",
+            "-i",
+            "eth0",
+            "-n",
+            "-U",
+            "--immediate-mode",
+            "-Z",
+            "root",
+            "-w",
+            str(self._file),
+        ]
         self._process = machine.start([*command, "udp or tcp"], "tcpdump")
-        machine.run(["sh", "-c", f"until grep -q 'listening on' {self._process.output_file}; do sleep 0.02; done"], 10)
+        machine.run(
+            ["sh", "-c", f"until grep -q 'listening on' {self._process.output_file}; do sleep 0.02; done"], 10
+        )
 
     def stop(self) -> bytes:
         """End it and return the capture file's content; the file is removed."""

@@ -9,7 +9,17 @@ from dataclasses import dataclass
 
 from lab.driver.machine import DriverError, Machine
 from lab.driver.messages import SipMessage, digest_is_right
-from lab.driver.sipp import ULAW, Codec, Sipp, SippResult, audio_file, free_sip_port, media_ports, render, start_sipp
+from lab.driver.sipp import (
+    ULAW,
+    Codec,
+    Sipp,
+    SippResult,
+    audio_file,
+    free_sip_port,
+    media_ports,
+    render,
+    start_sipp,
+)
 
 FOREVER_MS = 3_600_000
 """Longer than any test: the other side ends it."""
@@ -158,8 +168,9 @@ class Party:
         self._calls: list[OngoingCall] = []
 
     def listen(self, behaviour: Answer | Refuse, challenge: Challenge | None = None) -> None:
-        """From now on, treat incoming calls like this; calls in progress on the former behaviour are dropped."""
+        """From now on, treat incoming calls like this; calls in progress on the old behaviour are dropped."""
         self.silence()
+        values: dict[str, object]
         options: tuple[str, ...]
         if isinstance(behaviour, Refuse):
             scenario, values, options = "refuse.xml", {"status": behaviour.status}, ()
@@ -179,7 +190,7 @@ class Party:
         self.machine.wait_for_udp_port(self.sip_port)
 
     def silence(self) -> SippResult | None:
-        """Stop listening: the host answers nothing any more, as if switched off. None if it did not listen."""
+        """Stop listening, as if switched off: nothing is answered any more. None if it did not listen."""
         listener, self._listener = self._listener, None
         return listener.stop() if listener else None
 
@@ -225,7 +236,18 @@ class Party:
             "audio_file": audio_file(self.machine, talk.codec),
             "audio_loops": talk.seconds,
         }
-        limits = ("-m", str(calls), "-l", str(calls), "-r", "20", "-recv_timeout", "60000", "-auth_uri", f"{dialled}@{self.pbx.target}")
+        limits = (
+            "-m",
+            str(calls),
+            "-l",
+            str(calls),
+            "-r",
+            "20",
+            "-recv_timeout",
+            "60000",
+            "-auth_uri",
+            f"{dialled}@{self.pbx.target}",
+        )
         call = OngoingCall(
             start_sipp(
                 self.machine,
@@ -244,7 +266,14 @@ class Phone(Party):
     """A softphone of one extension."""
 
     def __init__(
-        self, machine: Machine, pbx: Pbx, number: str, password: str, *, sip_port: int = 5060, media_port: int = 6000
+        self,
+        machine: Machine,
+        pbx: Pbx,
+        number: str,
+        password: str,
+        *,
+        sip_port: int = 5060,
+        media_port: int = 6000,
     ) -> None:
         super().__init__(machine, pbx, sip_port=sip_port, media_port=media_port)
         self.number = number
@@ -289,7 +318,7 @@ class Phone(Party):
         if status != 200:
             raise DriverError(f"{self.number} cannot register: {status}")
         self.listen(behaviour)
-        # A PBX that qualifies its contacts asks at once, and once more after 500 ms if we were not yet listening.
+        # A PBX that qualifies its contacts asks at once, and again after 500 ms if we did not listen yet.
         time.sleep(0.7)
 
     def call(self, dialled: str, talk: Talk = Talk(), *, calls: int = 1) -> OngoingCall:

@@ -29,7 +29,7 @@ class Direction:
 
     @property
     def lost(self) -> float:
-        """The share of packets that did not arrive (0.0 to 1.0): by count at both ends, or by sequence gaps if worse."""
+        """The share of packets (0.0 to 1.0) that did not arrive: by count at both ends, or gaps if worse."""
         if not self.sent or not self.received:
             return 1.0
         by_count = 1 - self.received.packets / self.sent.packets

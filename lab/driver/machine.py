@@ -1,4 +1,4 @@
-"""A lab host as seen by the driver: run a command in it, put and fetch files, keep processes in the background."""
+"""A lab host as the driver sees it: run a command in it, put and fetch files, keep background processes."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ import tarfile
 import time
 from functools import cache, cached_property
 from pathlib import PurePosixPath
+from typing import cast
 
 import docker
 from docker.models.containers import Container
 
+from lab.console import LabError
 from lab.hosts import Host
 
 WORK_DIR = PurePosixPath("/var/lib/lab")
 _serial = itertools.count(time.time_ns() // 1_000_000)
 
 
-class DriverError(Exception):
+class DriverError(LabError):
     """A lab host did not do what the driver asked; the message has the command and its output."""
 
 
@@ -40,7 +42,8 @@ class Process:
         self.name = f"{label}-{next(_serial)}"
         self.output_file = WORK_DIR / f"{self.name}.out"
         self._pid_file = WORK_DIR / f"{self.name}.pid"
-        line = f"cd {WORK_DIR} && echo $$ > {self._pid_file} && exec {shlex.join(command)} > {self.output_file} 2>&1"
+        redirected = f"{shlex.join(command)} > {self.output_file} 2>&1"
+        line = f"cd {WORK_DIR} && echo $$ > {self._pid_file} && exec {redirected}"
         api = docker_client().api
         self._exec_id: str = api.exec_create(
             machine.container.id, ["sh", "-c", line], environment={"TERM": "xterm"}
@@ -71,7 +74,9 @@ class Process:
         while (code := self.exit_code) is None:
             if time.monotonic() > deadline:
                 self.stop("KILL")
-                raise DriverError(f"{self.machine.name}: {self.name} still ran after {timeout} s: {self.output}")
+                raise DriverError(
+                    f"{self.machine.name}: {self.name} still ran after {timeout} s: {self.output}"
+                )
             time.sleep(0.05)
         return code
 
@@ -122,11 +127,10 @@ class Machine:
             DriverError: its exit status is not 0.
         """
         bounded = ["timeout", str(timeout_seconds), *command]
-        code, (out, err) = self.container.exec_run(bounded, demux=True)
+        code, out, err = _execute(self.container, bounded)
         if code != 0:
-            text = ((out or b"") + (err or b"")).decode(errors="replace")
-            raise DriverError(f"{self.name}: {shlex.join(command)} exited {code}: {text}")
-        return (out or b"").decode(errors="replace")
+            raise DriverError(f"{self.name}: {shlex.join(command)} exited {code}: {out}{err}")
+        return out
 
     def start(self, command: list[str], label: str) -> Process:
         """Run a command in the background, its output in a file of the host."""
@@ -165,9 +169,16 @@ class Machine:
         _ensure_work_dir(self.container.id, self.name)
 
 
+def _execute(container: Container, command: list[str]) -> tuple[int, str, str]:
+    """Run a command in a container: its exit status, standard output and standard error."""
+    code, streams = container.exec_run(command, demux=True)
+    out, err = cast("tuple[bytes | None, bytes | None]", streams)
+    return int(code or 0), (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace")
+
+
 @cache
 def _ensure_work_dir(container_id: str, name: str) -> None:
     container = docker_client().containers.get(container_id)
-    code, output = container.exec_run(["install", "-d", "-m", "0700", str(WORK_DIR)])
+    code, _, error = _execute(container, ["install", "-d", "-m", "0700", str(WORK_DIR)])
     if code != 0:
-        raise DriverError(f"{name}: cannot create {WORK_DIR}: {output.decode(errors='replace')}")
+        raise DriverError(f"{name}: cannot create {WORK_DIR}: {error}")

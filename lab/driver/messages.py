@@ -6,7 +6,15 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-_COMPACT = {"i": "call-id", "f": "from", "t": "to", "v": "via", "m": "contact", "c": "content-type", "l": "content-length"}
+_COMPACT = {
+    "i": "call-id",
+    "f": "from",
+    "t": "to",
+    "v": "via",
+    "m": "contact",
+    "c": "content-type",
+    "l": "content-length",
+}
 _PARAMETER = re.compile(r'(\w+)=(?:"([^"]*)"|([^,\s]*))')
 _METHOD_LINE = re.compile(r"[A-Z]+ \S.* SIP/2\.0")
 
@@ -106,7 +114,7 @@ def digest_parameters(header: str) -> dict[str, str]:
 
 
 def digest_is_right(request: SipMessage, username: str, password: str, *, realm: str, nonce: str) -> bool:
-    """Whether a request's (Proxy-)Authorization answers that very challenge with that password (RFC 2617, MD5).
+    """Whether a request's (Proxy-)Authorization answers that challenge with that password (RFC 2617, MD5).
 
     The digest must also be made for this request: same method, and the URI of the request line.
     """
@@ -117,10 +125,7 @@ def digest_is_right(request: SipMessage, username: str, password: str, *, realm:
         return False
     secret = _md5(f"{username}:{realm}:{password}")
     subject = _md5(f"{request.method}:{given['uri']}")
-    if "qop" in given:
-        middle = f"{nonce}:{given['nc']}:{given['cnonce']}:{given['qop']}"
-    else:
-        middle = nonce
+    middle = ":".join([nonce, *(given[name] for name in ("nc", "cnonce", "qop") if "qop" in given)])
     return given.get("response") == _md5(f"{secret}:{middle}:{subject}")
 
 

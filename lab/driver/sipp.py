@@ -1,4 +1,4 @@
-"""SIPp processes in lab hosts: scenarios rendered from ``lab/sipp``, results with every message they exchanged."""
+"""SIPp in lab hosts: scenarios rendered from ``lab/sipp``, results with every message they exchanged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ScenarioTemplate(Template):
 
 @dataclass(frozen=True)
 class Codec:
-    """A codec of the lab: its static payload type, its name in SDP, and one period of G.711's own test tone."""
+    """A codec of the lab: static payload type, name in SDP, and one period of G.711's own test tone."""
 
     payload_type: int
     encoding: str
@@ -153,7 +153,14 @@ def start_sipp(
     machine.write(WORK_DIR / f"{label}.xml", render(scenario, values).encode())
     command = ["sipp", *([remote] if remote else []), "-sf", f"{label}.xml", "-nostdin"]
     command += ["-i", machine.address, "-p", str(sip_port), "-cp", str(_ports.take("control", 1))]
-    command += ["-trace_msg", "-message_file", f"{label}.messages", "-trace_err", "-error_file", f"{label}.errors"]
+    command += [
+        "-trace_msg",
+        "-message_file",
+        f"{label}.messages",
+        "-trace_err",
+        "-error_file",
+        f"{label}.errors",
+    ]
     # SIPp's watchdog gives up on a machine that was busy for a moment; a busy machine is no failed call.
     command += ["-watchdog_minor_threshold", "60000", "-watchdog_major_threshold", "60000"]
     return Sipp(machine.start([*command, *options], label), label)

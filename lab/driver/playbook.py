@@ -1,0 +1,81 @@
+"""Runs the project's playbooks against the lab, and reads their recap."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.paths import ROOT
+
+_RECAP = re.compile(
+    r"^lab-pbx\s+: ok=(?P<ok>\d+)\s+changed=(?P<changed>\d+)\s+unreachable=\d+\s+failed=\d+", re.MULTILINE
+)
+
+
+@dataclass(frozen=True)
+class PlaybookResult:
+    """How a run ended; the counts are those of ``lab-pbx``, 0 if the play never got to it."""
+
+    exit_code: int
+    output: str
+
+    @property
+    def changed(self) -> int:
+        return self._count("changed")
+
+    @property
+    def ok(self) -> int:
+        return self._count("ok")
+
+    @property
+    def words(self) -> str:
+        """The output with every run of white space made one space, for searching sentences in it."""
+        return " ".join(self.output.split())
+
+    def _count(self, name: str) -> int:
+        recap = _RECAP.search(self.output)
+        return int(recap[name]) if recap else 0
+
+
+def run_playbook(
+    playbook: str,
+    *arguments: str,
+    variables: Mapping[str, object] | None = None,
+    environment: Mapping[str, str] | None = None,
+    timeout: int = 400,
+) -> PlaybookResult:
+    """Run a playbook of this repository against the lab, without judging its result.
+
+    Args:
+        playbook: path below the repository's root.
+        arguments: further arguments of ``ansible-playbook``.
+        variables: extra variables, passed in a private file.
+        environment: added to this process's own.
+        timeout: seconds.
+    """
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), playbook, *arguments]
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as extra:
+        if variables:
+            json.dump(variables, extra)
+            extra.flush()
+            command += ["--extra-vars", f"@{extra.name}"]
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+    return PlaybookResult(done.returncode, done.stdout)
