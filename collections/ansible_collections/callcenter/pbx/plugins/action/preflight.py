@@ -1,0 +1,44 @@
+"""Check the site's model on the controller, before anything is touched. No connection is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.callcenter.pbx.plugins.module_utils.model_rules import check_model
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """See modules/preflight.py for the documentation."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_diff = True
+    _VALID_ARGS = frozenset({"model"})
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the warnings, and fail with every fault at once."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        model = self._task.args.get("model")
+        if not isinstance(model, Mapping):
+            raise AnsibleActionFail(
+                "model is a mapping of the site's pbx_ variables: `model: '{{ pbx_model }}'`"
+            )
+        report = check_model(model)
+        result["changed"] = False
+        result["faults"] = [str(fault) for fault in report.faults]
+        result["warnings"] = [str(warning) for warning in report.warnings]
+        if report.faults:
+            count = len(report.faults)
+            result["failed"] = True
+            result["msg"] = "\n".join(
+                [
+                    f"The model of this site has {count} fault{'' if count == 1 else 's'}; nothing was touched.",
+                    *(f"- {fault}" for fault in report.faults),
+                ]
+            )
+        return result

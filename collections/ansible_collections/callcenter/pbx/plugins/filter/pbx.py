@@ -1,0 +1,65 @@
+"""Filters over the numbering model: derived views for templates, firewall and checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.callcenter.pbx.plugins.module_utils.conf import asterisk_value
+from ansible_collections.callcenter.pbx.plugins.module_utils.model import Model
+from ansible_collections.callcenter.pbx.plugins.module_utils.model_networks import protected_networks
+from ansible_collections.callcenter.pbx.plugins.module_utils.model_read import read_model
+from ansible_collections.callcenter.pbx.plugins.module_utils.model_rules import RULES
+from ansible_collections.callcenter.pbx.plugins.module_utils.model_secrets import secret_faults
+from ansible_collections.callcenter.pbx.plugins.module_utils.model_views import (
+    auth_view,
+    config_view,
+    dial_checks,
+    required_objects,
+)
+
+
+def _sound(variables: object) -> Model:
+    """Return the model, or raise with all its faults: nothing is derived from a broken model."""
+    model, faults = read_model(variables)
+    faults += [fault for rule in RULES for fault in rule(model)]
+    if faults:
+        raise AnsibleFilterError(
+            "the numbering model has faults:\n" + "\n".join(f"- {fault}" for fault in faults)
+        )
+    return model
+
+
+def _escape(value: object) -> str:
+    try:
+        return asterisk_value(value)
+    except (TypeError, ValueError) as error:
+        raise AnsibleFilterError(f"asterisk_value: {error}") from None
+
+
+def _auth_objects(variables: object, secrets: Mapping[str, str]) -> list[dict[str, str]]:
+    model = _sound(variables)
+    # Whether a password is weak is the preflight's business; here it only has to exist and be writable.
+    missing = list(secret_faults(model, secrets, weak_allowed=True))
+    if missing:
+        raise AnsibleFilterError("passwords:\n" + "\n".join(f"- {fault}" for fault in missing))
+    return auth_view(model, secrets)
+
+
+class FilterModule:
+    """The filters, by name."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {
+            "asterisk_value": _escape,
+            "pbx_auth_objects": _auth_objects,
+            "pbx_config_view": lambda variables: config_view(_sound(variables)),
+            "pbx_dial_checks": lambda variables: dial_checks(_sound(variables)),
+            "pbx_protected_networks": lambda variables: [
+                {"name": name, "network": network} for name, network in protected_networks(_sound(variables))
+            ],
+            "pbx_required_objects": lambda variables: required_objects(_sound(variables)),
+            "pbx_rtp_calls": lambda variables: _sound(variables).rtp_ports.calls,
+        }

@@ -1,0 +1,230 @@
+"""The numbering model: what is true of the site, as typed values.
+
+`model_read` builds these from the inventory's variables, `model_rules` checks them against each other, `model_views`
+derives what templates and checks need.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
+
+Network = IPv4Network | IPv6Network
+
+INTERNAL_CONTEXTS = ("internal", "from-internal")
+"""Contexts an extension may be in."""
+
+SECOND_TRUNK_CONTEXT = "from-pstn"
+"""The inbound context that always exists, with or without a trunk that lands in it."""
+
+RESERVED_CONTEXTS = (
+    *INTERNAL_CONTEXTS,
+    "extensions",
+    "outbound",
+    "outbound-call",
+    "outbound-leg",
+    "outbound-policy",
+    "emergency",
+    "emergency-call",
+    "emergency-notify",
+    "dial-ended",
+    "refused",
+    "health-check",
+    "transfer-from-trunk",
+    "general",
+    "globals",
+    "default",
+)
+"""Contexts of the dialplan that no trunk may land in, and section names with a meaning of their own."""
+
+RESERVED_OBJECTS = (
+    "global",
+    "system",
+    "transport",
+    "transport-udp",
+    "transport-tcp",
+    "trunk",
+    "health-check",
+)
+"""Sections of pjsip.conf with a meaning of their own."""
+
+NORTH_AMERICA = "1"
+"""The country code whose numbers are ten digits, the first of them 2 to 9."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong (or, as a warning, doubtful): the variable, what is wrong with which value, the remedy."""
+
+    variable: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.variable}: {self.problem}. {self.remedy}."
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything found in one look at a model."""
+
+    faults: tuple[Fault, ...]
+    warnings: tuple[Fault, ...]
+
+
+@dataclass(frozen=True)
+class RtpPorts:
+    """The published UDP ports, both ends included. Media takes an even port, its RTCP the odd one above."""
+
+    first: int
+    last: int
+
+    @property
+    def last_odd(self) -> int:
+        """The last port Asterisk may use: an even port needs its odd partner inside the range."""
+        return self.last if self.last % 2 else self.last - 1
+
+    @property
+    def streams(self) -> int:
+        """How many media streams fit."""
+        first_even = self.first + self.first % 2
+        return max(0, (self.last_odd - first_even + 1) // 2)
+
+    @property
+    def calls(self) -> int:
+        """How many calls with two legs fit."""
+        return self.streams // 2
+
+
+@dataclass(frozen=True)
+class Extension:
+    """A phone: ``number`` is its name everywhere; ``ring_seconds`` how long it rings when dialled directly."""
+
+    number: str
+    name: str
+    context: str
+    codecs: tuple[str, ...]
+    max_contacts: int
+    ring_seconds: int
+
+
+@dataclass(frozen=True)
+class CatchAll:
+    """Where any other number goes that starts with one of ``prefixes``."""
+
+    prefixes: tuple[str, ...]
+    extensions: tuple[str, ...]
+    ring_seconds: int
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """A carrier: identified by source address alone; outbound only with a ``termination_host``."""
+
+    name: str
+    context: str
+    identify_networks: tuple[str, ...]
+    contacts: tuple[str, ...]
+    termination_host: str
+    auth_username: str
+    codecs: tuple[str, ...]
+    qualify_seconds: int
+    catch_all: CatchAll | None
+
+
+@dataclass(frozen=True)
+class Destination:
+    """The extensions a DID rings when it arrives in ``context``, all at once."""
+
+    context: str
+    extensions: tuple[str, ...]
+    ring_seconds: int
+    dial_options: str
+
+
+@dataclass(frozen=True)
+class Did:
+    """A public number in E.164 and where it leads, by inbound context."""
+
+    number: str
+    destinations: tuple[Destination, ...]
+
+
+@dataclass(frozen=True)
+class Emergency:
+    """Emergency calls: ``numbers`` reach the authorities, ``test_numbers`` the carrier's read-back service."""
+
+    enabled: bool
+    numbers: tuple[str, ...]
+    test_numbers: tuple[str, ...]
+    caller_id_number: str
+
+
+@dataclass(frozen=True)
+class Outbound:
+    """What extensions may dial outside and how it is presented."""
+
+    trunk: str
+    caller_id_number: str
+    caller_id_name: str
+    dial_prefix: str
+    country_code: str
+    ring_seconds: int
+    allowed_prefixes: tuple[str, ...]
+    denied_prefixes: tuple[str, ...]
+    max_call_seconds: int
+    max_calls: int
+    max_calls_per_extension: int
+    emergency: Emergency
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A blacklist entry; ``network`` None when it is no address or network."""
+
+    text: str
+    network: Network | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """The whole site. ``complete`` is False when an item was too broken to be kept."""
+
+    public_address: IPv4Address | None
+    sip_port: int
+    rtp_ports: RtpPorts
+    max_calls: int
+    extensions: tuple[Extension, ...]
+    trunks: tuple[Trunk, ...]
+    dids: tuple[Did, ...]
+    outbound: Outbound
+    blacklist: tuple[Listed, ...]
+    never_block: tuple[str, ...]
+    allow_weak_passwords: bool
+    complete: bool
+
+    def trunk(self, name: str) -> Trunk | None:
+        """Return the trunk of that name."""
+        return next((trunk for trunk in self.trunks if trunk.name == name), None)
+
+    @property
+    def inbound_contexts(self) -> tuple[str, ...]:
+        """Every context a carrier's call may arrive in, each once, in order of appearance."""
+        found = [trunk.context for trunk in self.trunks]
+        return tuple(dict.fromkeys([*found, SECOND_TRUNK_CONTEXT]))
+
+
+def parse_network(text: str) -> Network | None:
+    """Return ``text`` (an address or network of either family, without host bits) as a network, or None."""
+    for family in (IPv4Network, IPv6Network):
+        try:
+            return family(text)
+        except ValueError:
+            continue
+    return None
+
+
+def overlap(one: Network, other: Network) -> bool:
+    """True when the two networks share an address (never across families)."""
+    return one.version == other.version and one.overlaps(other)

@@ -1,0 +1,138 @@
+"""Checks on addresses: who is believed (trunks), who must not be blocked, who is."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+
+import yaml
+
+from .model import Fault, Model, Network, overlap, parse_network
+
+CARRIERS_FILE = Path(__file__).with_name("model_carriers.yml")
+LOOPBACK = (("loopback", IPv4Network("127.0.0.0/8")), ("loopback", IPv6Network("::1/128")))
+
+
+@dataclass(frozen=True)
+class Published:
+    """One network a carrier publishes. ``kind`` is signalling or media."""
+
+    carrier: str
+    as_published: str
+    kind: str
+    region: str
+    network: Network
+
+
+@functools.cache
+def published() -> tuple[Published, ...]:
+    """Return the networks of the data file beside this module."""
+    found = []
+    for carrier in yaml.safe_load(CARRIERS_FILE.read_text(encoding="utf-8")).values():
+        for kind in ("signalling", "media"):
+            for region, text in carrier[kind].items():
+                network = parse_network(text)
+                assert network is not None, f"{CARRIERS_FILE.name}: {text} is no network"
+                found.append(Published(carrier["name"], carrier["as_published"], kind, region, network))
+    return tuple(found)
+
+
+def _identify(model: Model) -> Iterator[tuple[str, str, Network]]:
+    """Yield (trunk name, text as written, network) of every identify entry."""
+    for trunk in model.trunks:
+        for text in trunk.identify_networks:
+            network = parse_network(text)
+            if network is not None:
+                yield trunk.name, text, network
+
+
+def protected_networks(model: Model) -> list[tuple[str, str]]:
+    """Return (why, network) of everything that may never be blocked, each network once.
+
+    A carrier's published networks are included when one of the trunks is identified by any of them.
+    """
+    found = {text: f"trunk {name}" for name, text, _network in _identify(model)}
+    used = {
+        one.carrier
+        for _name, _text, network in _identify(model)
+        for one in published()
+        if overlap(one.network, network)
+    }
+    for one in published():
+        if one.carrier in used:
+            found.setdefault(str(one.network), f"{one.carrier}, {one.kind} {one.region}")
+    if model.public_address is not None:
+        found.setdefault(str(model.public_address), "pbx_public_address")
+    for why, loopback in LOOPBACK:
+        found.setdefault(str(loopback), why)
+    for text in model.never_block:
+        found.setdefault(text, "pbx_never_block")
+    return [(why, text) for text, why in found.items()]
+
+
+def trunk_overlap_faults(model: Model) -> Iterator[Fault]:
+    """Two trunks that match the same source: Asterisk would believe either."""
+    entries = list(_identify(model))
+    for index, (name, text, network) in enumerate(entries):
+        for other_name, other_text, other in entries[index + 1 :]:
+            if not overlap(network, other):
+                continue
+            if name == other_name:
+                yield Fault(
+                    "pbx_trunks",
+                    f"identify_networks {text} and {other_text} of {name} overlap",
+                    "Keep only the wider one",
+                )
+            else:
+                yield Fault(
+                    "pbx_trunks",
+                    f"identify_networks {text} of {name} and {other_text} of {other_name} overlap",
+                    "Give each source address to one trunk only",
+                )
+
+
+def blacklist_faults(model: Model) -> Iterator[Fault]:
+    """Blacklist entries that would block what must never be blocked, or everything, or repeat each other."""
+    protected = [(why, text, parse_network(text)) for why, text in protected_networks(model)]
+    seen: dict[Network, str] = {}
+    for listed in model.blacklist:
+        if listed.network is None:
+            continue
+        for why, text, network in protected:
+            if network is not None and overlap(listed.network, network):
+                yield Fault(
+                    "pbx_blacklist",
+                    f"{listed.text} overlaps {text} ({why})",
+                    "Remove or narrow the entry; this network is never blocked",
+                )
+        if listed.network in seen:
+            yield Fault("pbx_blacklist", f"{listed.text} is listed twice", "Remove one")
+        seen[listed.network] = listed.text
+
+
+def identify_warnings(model: Model) -> Iterator[Fault]:
+    """Identify entries that believe more sources than needed: a trunk's context is unauthenticated."""
+    for name, text, network in _identify(model):
+        wider = [
+            one
+            for one in published()
+            if one.kind == "signalling"
+            and overlap(one.network, network)
+            and network.prefixlen < one.network.prefixlen
+        ]
+        if wider:
+            yield Fault(
+                "pbx_trunks",
+                f"identify network {text} of {name} is wider than what {wider[0].carrier} publishes",
+                f"Every address in it may place calls without a password; narrow it to "
+                f"{', '.join(str(one.network) for one in wider)} (as published in {wider[0].as_published})",
+            )
+        if model.public_address is not None and model.public_address in network:
+            yield Fault(
+                "pbx_trunks",
+                f"identify network {text} of {name} contains pbx_public_address {model.public_address}",
+                "Whatever reaches the PBX under its own address is believed to be the carrier; remove it",
+            )

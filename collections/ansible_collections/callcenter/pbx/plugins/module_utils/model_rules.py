@@ -1,0 +1,209 @@
+"""Checks of the model's parts against each other. Each rule yields what it finds; `check_model` runs them all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from .model import RESERVED_CONTEXTS, RESERVED_OBJECTS, Fault, Model, Report
+from .model_networks import blacklist_faults, identify_warnings, trunk_overlap_faults
+from .model_read import read_model
+from .model_secrets import secret_faults, secret_warnings
+from .model_views import emergency_numbers, outbound_patterns, sections
+from .numbering import best_match
+
+Rule = Callable[[Model], Iterator[Fault]]
+
+
+def _twice(variable: str, kind: str, names: list[str]) -> Iterator[Fault]:
+    for name, times in Counter(names).items():
+        if times > 1:
+            yield Fault(variable, f"{kind} {name} is defined {times} times", "Keep one")
+
+
+def duplicate_faults(model: Model) -> Iterator[Fault]:
+    yield from _twice("pbx_extensions", "extension", [extension.number for extension in model.extensions])
+    yield from _twice("pbx_trunks", "trunk", [trunk.name for trunk in model.trunks])
+    yield from _twice("pbx_dids", "number", [did.number for did in model.dids])
+
+
+def name_clash_faults(model: Model) -> Iterator[Fault]:
+    """Trunks whose objects would get a name that another object of pjsip.conf has."""
+    trunks = {trunk.name: trunk for trunk in model.trunks}
+    for name, trunk in trunks.items():
+        for other in trunks.values():
+            if other is not trunk and name in sections(other)[1:]:
+                yield Fault(
+                    "pbx_trunks", f"{name} is also the name of an object of trunk {other.name}", "Rename it"
+                )
+        if name in RESERVED_OBJECTS:
+            yield Fault("pbx_trunks", f"{name} is the name of an object that always exists", "Rename it")
+
+
+def extension_number_faults(model: Model) -> Iterator[Fault]:
+    """Extensions that hide, or are hidden by, something else that can be dialled."""
+    emergency = emergency_numbers(model)
+    prefix = model.outbound.dial_prefix
+    patterns = [pattern for pattern, _goto in outbound_patterns(model)]
+    for extension in model.extensions:
+        number = extension.number
+        variable = "pbx_extensions"
+        if number in emergency:
+            yield Fault(variable, f"extension {number} is an emergency number", "Choose another number")
+        elif number == prefix or any(dialled.startswith(number) for dialled in emergency):
+            yield Fault(
+                variable,
+                f"extension {number} is the beginning of an outside or emergency number",
+                "Choose another number: who dials slowly would reach the phone instead of help",
+            )
+        elif best_match(patterns, number):
+            yield Fault(
+                variable,
+                f"extension {number} looks like an outside number after the dial prefix {prefix}",
+                "Choose another number or dial prefix",
+            )
+
+
+def reference_faults(model: Model) -> Iterator[Fault]:
+    """DIDs and catch-alls that lead nowhere; silent while an extension itself could not be read."""
+    known = {extension.number for extension in model.extensions}
+    remedy = "Add the extension or correct the number"
+    if model.complete:
+        for did in model.dids:
+            for place in did.destinations:
+                for number in place.extensions:
+                    if number not in known:
+                        yield Fault(
+                            "pbx_dids",
+                            f"{did.number} in {place.context} rings {number}, which does not exist",
+                            remedy,
+                        )
+        for trunk in model.trunks:
+            for number in trunk.catch_all.extensions if trunk.catch_all else ():
+                if number not in known:
+                    yield Fault(
+                        "pbx_trunks",
+                        f"catch_all of {trunk.name} rings {number}, which does not exist",
+                        remedy,
+                    )
+        if model.outbound.trunk and model.trunk(model.outbound.trunk) is None:
+            yield Fault(
+                "pbx_outbound.trunk",
+                f"'{model.outbound.trunk}' is no trunk of pbx_trunks",
+                "Name one that is",
+            )
+    contexts = model.inbound_contexts
+    for did in model.dids:
+        for place in did.destinations:
+            if model.complete and place.context not in contexts:
+                yield Fault(
+                    "pbx_dids",
+                    f"{did.number} has a destination in '{place.context}', where no call arrives",
+                    f"Use one of: {', '.join(contexts)}",
+                )
+
+
+def context_faults(model: Model) -> Iterator[Fault]:
+    for trunk in model.trunks:
+        if trunk.context in RESERVED_CONTEXTS:
+            yield Fault(
+                "pbx_trunks",
+                f"trunk {trunk.name} lands in '{trunk.context}', a context of the PBX itself",
+                "A carrier's callers are not authenticated: give them a context of their own, as from-twilio",
+            )
+    catch_alls: dict[tuple[str, str], str] = {}
+    for trunk in model.trunks:
+        for prefix in trunk.catch_all.prefixes if trunk.catch_all else ():
+            other = catch_alls.setdefault((trunk.context, prefix), trunk.name)
+            if other != trunk.name:
+                yield Fault(
+                    "pbx_trunks",
+                    f"{other} and {trunk.name} both have a catch_all for {prefix} in {trunk.context}",
+                    "Keep one, or land the trunks in different contexts",
+                )
+
+
+def outbound_faults(model: Model) -> Iterator[Fault]:
+    out = model.outbound
+    trunk = model.trunk(out.trunk)
+    if trunk is not None and not trunk.termination_host:
+        yield Fault(
+            "pbx_outbound.trunk",
+            f"trunk {out.trunk} has no termination_host",
+            "Add it, or name a trunk that has one",
+        )
+    for prefix in set(out.allowed_prefixes) & set(out.denied_prefixes):
+        yield Fault("pbx_outbound", f"prefix {prefix} is both allowed and denied", "Remove it from one list")
+    if out.max_calls > model.max_calls:
+        yield Fault(
+            "pbx_outbound.max_calls",
+            f"{out.max_calls} is more than pbx_max_calls {model.max_calls}",
+            "Lower it",
+        )
+    if out.max_calls_per_extension > out.max_calls:
+        yield Fault(
+            "pbx_outbound.max_calls_per_extension",
+            f"{out.max_calls_per_extension} is more than pbx_outbound.max_calls {out.max_calls}",
+            "Lower it",
+        )
+    for number in set(out.emergency.numbers) & set(out.emergency.test_numbers):
+        yield Fault(
+            "pbx_outbound.emergency", f"{number} is both an emergency and a test number", "Remove one"
+        )
+
+
+def port_faults(model: Model) -> Iterator[Fault]:
+    ports = model.rtp_ports
+    written = f"{ports.first}-{ports.last}"
+    if ports.first > ports.last:
+        yield Fault("pbx_rtp_ports", f"{written} ends before it begins", "Swap first and last")
+        return
+    if ports.first % 2:
+        yield Fault(
+            "pbx_rtp_ports", f"first {ports.first} is odd", "Begin with an even port: media takes even ports"
+        )
+    if ports.first <= model.sip_port <= ports.last:
+        yield Fault("pbx_rtp_ports", f"{written} contains pbx_sip_port {model.sip_port}", "Move one of them")
+    if model.max_calls > ports.calls:
+        yield Fault(
+            "pbx_max_calls",
+            f"{model.max_calls} calls need {4 * model.max_calls} ports, {written} carries {ports.calls} calls",
+            f"Lower it to {ports.calls}, or end pbx_rtp_ports at {ports.first + 4 * model.max_calls - 1} or later",
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    duplicate_faults,
+    name_clash_faults,
+    extension_number_faults,
+    reference_faults,
+    context_faults,
+    outbound_faults,
+    port_faults,
+    trunk_overlap_faults,
+    blacklist_faults,
+)
+
+
+def extension_warnings(model: Model) -> Iterator[Fault]:
+    for extension in model.extensions:
+        if extension.number.startswith(model.outbound.dial_prefix):
+            yield Fault(
+                "pbx_extensions",
+                f"extension {extension.number} begins with the dial prefix {model.outbound.dial_prefix}",
+                "A misdialled outside number may ring it; another number is safer",
+            )
+
+
+WARNINGS: tuple[Rule, ...] = (identify_warnings, extension_warnings)
+
+
+def check_model(variables: object) -> Report:
+    """Check the ``pbx_*`` variables (``pbx_secrets`` among them) and report everything at once. Never raises."""
+    model, faults = read_model(variables)
+    secrets = variables.get("pbx_secrets") if isinstance(variables, dict) else None
+    faults += [fault for rule in RULES for fault in rule(model)]
+    faults += secret_faults(model, secrets)
+    warnings = [warning for rule in WARNINGS for warning in rule(model)]
+    warnings += secret_warnings(model, secrets)
+    return Report(tuple(dict.fromkeys(faults)), tuple(dict.fromkeys(warnings)))
