@@ -56,6 +56,14 @@ class Parties:
             phone.switch_on()
         self.ashburn.listen(Answer(), self.challenge)
 
+    def answer_every_call(self) -> None:
+        """Undo what a test told them: phones and the first POP take calls, the others are silent."""
+        for phone in self.phones:
+            phone.listen(Answer())
+        self.umatilla.silence()
+        self.carrier_two.silence()
+        self.ashburn.listen(Answer(), self.challenge)
+
     def close(self) -> None:
         """End every process the parties still run in the lab's hosts."""
         for party in (*self.phones, self.phone_102, *self.carriers):

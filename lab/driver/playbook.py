@@ -8,10 +8,12 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.driver.machine import DriverError
 from lab.paths import ROOT
 
 _RECAP = re.compile(
@@ -79,3 +81,23 @@ def run_playbook(
             check=False,
         )
     return PlaybookResult(done.returncode, done.stdout)
+
+
+@contextmanager
+def redeployed(playbook: str, variables: Mapping[str, object]) -> Iterator[None]:
+    """Deploy with other variables for the time of a with block, and as the inventory says afterwards.
+
+    Raises:
+        DriverError: the playbook failed, either way.
+    """
+    try:
+        _deploy(playbook, variables)
+        yield
+    finally:
+        _deploy(playbook, None)
+
+
+def _deploy(playbook: str, variables: Mapping[str, object] | None) -> None:
+    result = run_playbook(playbook, variables=variables)
+    if result.exit_code != 0:
+        raise DriverError(f"{playbook} failed with {variables or 'the inventory as it is'}: {result.output}")

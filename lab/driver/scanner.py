@@ -12,7 +12,6 @@ _ASK = """
 import socket, sys
 host, port, seconds, request = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
-    channel.bind(("", int(sys.argv[5])))
     channel.connect((host, port))
     channel.settimeout(seconds)
     channel.send(request.encode())
@@ -40,15 +39,15 @@ class Scanner:
         self.pbx = pbx
 
     def ask(
-        self, method: str, user: str = "", *, seconds: float = 2.0, source_port: int = 0
+        self, method: str, user: str = "", *, caller: str = "1000", seconds: float = 2.0
     ) -> SipMessage | None:
         """Send one request and return the first answer; None if ``seconds`` pass in silence.
 
         Args:
             method: OPTIONS, INVITE, REGISTER…
             user: user part of the Request-URI.
+            caller: user part of the From.
             seconds: how long to wait.
-            source_port: UDP port to send from; 0 for a free one.
         """
         number = next(_serial)
         target = f"{user}@{self.pbx.target}" if user else self.pbx.target
@@ -57,7 +56,7 @@ class Scanner:
                 f"{method} sip:{target} SIP/2.0",
                 f"Via: SIP/2.0/UDP {self.machine.address}:5060;branch=z9hG4bK-scan-{id(self)}-{number};rport",
                 "Max-Forwards: 70",
-                f"From: <sip:1000@{self.machine.address}>;tag=scan{number}",
+                f"From: <sip:{caller}@{self.machine.address}>;tag=scan{number}",
                 f"To: <sip:{target}>",
                 f"Call-ID: scan-{id(self)}-{number}@{self.machine.address}",
                 f"CSeq: 1 {method}",
@@ -68,7 +67,7 @@ class Scanner:
                 "",
             )
         )
-        arguments = [self.pbx.address, str(self.pbx.sip_port), str(seconds), request, str(source_port)]
+        arguments = [self.pbx.address, str(self.pbx.sip_port), str(seconds), request]
         return parse_message(self.machine.run(["python3", "-c", _ASK, *arguments]))
 
     def tcp_port_is_open(self, seconds: float = 2.0) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 from lab.driver.machine import DriverError, Machine
@@ -24,17 +25,27 @@ class Server(Machine):
         first = self.asterisk("core show channels count").split()
         return int(first[0])
 
+    def wait_until(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
+        """Wait until a condition holds.
+
+        Raises:
+            DriverError: it does not within that time; names ``what`` was awaited, and the channels.
+        """
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                raise DriverError(
+                    f"{what} did not come in {seconds} s: {self.asterisk('core show channels')}"
+                )
+            time.sleep(0.1)
+
     def wait_until_idle(self, seconds: float = 5) -> None:
         """Wait until no channel is left.
 
         Raises:
             DriverError: some are, ``seconds`` later.
         """
-        deadline = time.monotonic() + seconds
-        while channels := self.channels():
-            if time.monotonic() > deadline:
-                raise DriverError(f"{channels} channels never ended: {self.asterisk('core show channels')}")
-            time.sleep(0.1)
+        self.wait_until(lambda: self.channels() == 0, "the end of all calls", seconds)
 
     def container_state(self) -> dict[str, Any]:
         """What the engine says of the PBX's container: ``State`` of ``docker inspect``, with the id."""
@@ -52,6 +63,12 @@ class Server(Machine):
     def log_since(self, mark: int) -> str:
         """What Asterisk logged since a mark."""
         return self.run(["tail", "-c", f"+{mark + 1}", LOG])
+
+    def banned_packets(self) -> int:
+        """Packets that the rules of SIP-BLACKLIST (IPv4) have dropped so far."""
+        listing = self.run(["iptables", "--verbose", "--numeric", "--exact", "--list", "SIP-BLACKLIST"])
+        rules = [line.split() for line in listing.splitlines()[2:]]
+        return sum(int(packets) for packets, _bytes, target, *_ in rules if target == "DROP")
 
     def wait_until_healthy(self, seconds: float) -> None:
         """Wait until the server runs the PBX and its own health check has passed.

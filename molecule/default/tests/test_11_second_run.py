@@ -1,0 +1,82 @@
+"""Running it again changes nothing, restarts nothing and drops no call; check mode says so beforehand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from lab.capture import Leg, record
+from lab.driver.agents import Talk
+from lab.driver.audio import audio_between
+from lab.driver.parties import Parties
+from lab.driver.playbook import PlaybookResult, run_playbook
+
+HELD_ACROSS = Talk(seconds=400, hang_up=False)
+
+
+@dataclass(frozen=True)
+class SecondRun:
+    """``site.yml`` again, then in check mode, while a call is held."""
+
+    applied: PlaybookResult
+    checked: PlaybookResult
+    before: dict[str, Any]
+    after: dict[str, Any]
+    releases: tuple[str, str]
+    carrier: Leg
+    phone: Leg
+
+
+@pytest.fixture(scope="module")
+def second_run(lab: Parties) -> SecondRun:
+    before, release = lab.server.container_state(), lab.server.live_release()
+    with record(lab.umatilla.machine, lab.phone_100.machine) as recorded:
+        held = lab.umatilla.call("+19863334949", HELD_ACROSS, caller="+15550108888")
+        lab.server.wait_until(lambda: lab.server.channels() == 2, "the held call", 5)
+        applied = run_playbook("site.yml")
+        checked = run_playbook("site.yml", "--check", "--diff")
+        still_up = lab.server.channels()
+        lab.server.asterisk("channel request hangup all")
+        result = held.wait()
+    assert still_up == 2, "the call did not survive the run"
+    return SecondRun(
+        applied,
+        checked,
+        before,
+        lab.server.container_state(),
+        (release, lab.server.live_release()),
+        recorded.of(lab.umatilla.machine).leg(result.call_id),
+        recorded.of(lab.phone_100.machine).leg_from("+15550108888"),
+    )
+
+
+def test_second_run_changes_nothing(second_run: SecondRun) -> None:
+    assert second_run.applied.exit_code == 0, second_run.applied.output
+    assert second_run.applied.ok > 0
+    assert second_run.applied.changed == 0, second_run.applied.output
+
+
+def test_check_mode_on_a_deployed_host_reports_no_change(second_run: SecondRun) -> None:
+    assert second_run.checked.exit_code == 0, second_run.checked.output
+    assert second_run.checked.ok > 0
+    assert second_run.checked.changed == 0, second_run.checked.output
+
+
+def test_second_run_restarts_nothing(second_run: SecondRun) -> None:
+    for name in ("Id", "StartedAt", "Pid"):
+        assert second_run.after[name] == second_run.before[name]
+
+
+def test_second_run_keeps_the_live_release(second_run: SecondRun) -> None:
+    assert second_run.releases[0] == second_run.releases[1]
+
+
+def test_call_held_across_the_run_keeps_its_audio(second_run: SecondRun) -> None:
+    audio = audio_between(second_run.carrier, second_run.phone)
+    for direction in (audio.forward, audio.backward):
+        assert direction.received_packets > 250, audio
+        assert direction.lost < 0.01, audio
+        assert direction.received is not None
+        assert direction.received.longest_gap < 1, direction.received
