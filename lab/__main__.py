@@ -1,4 +1,4 @@
-"""Command line of the lab: ``python -m lab up|hosts|call|status|down|clean|engine``."""
+"""Command line of the lab: ``python -m lab COMMAND``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
+import docker.errors
+
 from lab import engine, up
 from lab.console import Console, LabError
+from lab.system import add_system_directories
 
 COMMANDS: dict[str, tuple[Callable[[Console], None], str]] = {
     "up": (up.up, "hosts, then site.yml, then one call each way"),
@@ -16,6 +19,8 @@ COMMANDS: dict[str, tuple[Callable[[Console], None], str]] = {
     "status": (up.status, "table of the hosts"),
     "down": (up.down, "remove the lab"),
     "clean": (up.clean, "remove the lab and its images"),
+    "ssh": (up.ssh, "log in to the server"),
+    "bench": (up.bench, "the budgets as a table of ratios"),
     "engine": (engine.ensure_engine, "only make sure that a Docker engine answers"),
 }
 
@@ -28,10 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, (_, text) in COMMANDS.items():
         subparsers.add_parser(name, help=text)
     options = parser.parse_args(arguments)
+    add_system_directories()
     try:
         COMMANDS[options.command][0](Console(verbose=options.verbose))
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
+        return 1
+    except docker.errors.DockerException as error:
+        print(f"lab: the Docker engine refused: {error}", file=sys.stderr)
         return 1
     return 0
 

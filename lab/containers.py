@@ -29,6 +29,7 @@ _PREFIX = "lab-"
 _LABEL_SPEC = "callcenter.lab.spec"
 _LABEL_CHECKOUT = "callcenter.lab.checkout"
 _SSH_SECONDS = 60
+_STOP_SECONDS = 30  # a server that shuts down lets its PBX end its calls
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,9 @@ def _create_network(client: docker.DockerClient, network: Network) -> None:
             ipam=docker.types.IPAMConfig(pool_configs=[pool]),
         )
     except docker.errors.APIError as error:
-        raise LabError(f"cannot create the network {network.name} ({network.subnet}): {error.explanation}") from error
+        raise LabError(
+            f"cannot create the network {network.name} ({network.subnet}): {error.explanation}"
+        ) from error
 
 
 def _subnets(attributes: dict[str, Any]) -> list[str]:
@@ -153,25 +156,26 @@ def _ensure_host(client: docker.DockerClient, host: Host, console: Console) -> N
 
 def _specification(host: Host) -> dict[str, Any]:
     """Everything that decides what the container is, in the engine's own words."""
-    host_config = _server_config() if host.kind == "server" else _sip_config()
     return {
         "Image": images.reference(host.kind),
         "Hostname": host.name,
+        "StopTimeout": _STOP_SECONDS,
         "Cmd": list(host.command),
         "Env": [f"LAB_NAMESERVERS={' '.join(nameservers())}"] if host.kind == "server" else [],
-        "HostConfig": {"NetworkMode": SIP_NETWORK.name, "RestartPolicy": {"Name": "no"}, **host_config},
+        "HostConfig": {"NetworkMode": SIP_NETWORK.name, **_host_config(host)},
         "NetworkingConfig": {
             "EndpointsConfig": {SIP_NETWORK.name: {"IPAMConfig": {"IPv4Address": host.address}}}
         },
     }
 
 
-def _sip_config() -> dict[str, Any]:
-    # Tests run SIPp, tcpdump and iptables in these hosts.
-    return {"CapAdd": ["NET_ADMIN", "NET_RAW"]}
+def _host_config(host: Host) -> dict[str, Any]:
+    if host.kind == "server":
+        return _server_config(host)
+    return {"CapAdd": ["NET_ADMIN", "NET_RAW"]}  # tests run SIPp, tcpdump and iptables in these hosts
 
 
-def _server_config() -> dict[str, Any]:
+def _server_config(host: Host) -> dict[str, Any]:
     """Rights that systemd and a Docker engine inside need, short of ``--privileged``.
 
     ``--privileged`` fails where root itself lacks CAP_SYS_RESOURCE. The rest of this list is what it
@@ -191,7 +195,7 @@ def _server_config() -> dict[str, Any]:
             "/tmp": "rw,nosuid,nodev,exec,mode=1777",
         },
         # The engine inside cannot use overlayfs on top of overlayfs.
-        "Mounts": [{"Type": "volume", "Source": _volume(PBX), "Target": "/var/lib/docker"}],
+        "Mounts": [{"Type": "volume", "Source": _volume(host), "Target": "/var/lib/docker"}],
     }
 
 
@@ -206,7 +210,8 @@ def _create(
     client: docker.DockerClient, host: Host, specification: dict[str, Any], fingerprint: str
 ) -> Container:
     labels = {_LABEL_SPEC: fingerprint, _LABEL_CHECKOUT: str(ROOT)}
-    created = client.api.create_container_from_config({**specification, "Labels": labels}, host.name)
+    api: Any = client.api  # its stubs leave this call untyped
+    created = api.create_container_from_config({**specification, "Labels": labels}, host.name)
     container = client.containers.get(created["Id"])
     if host.kind == "server":
         client.networks.get(PACKAGES_NETWORK.name).connect(container)

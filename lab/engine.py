@@ -1,7 +1,8 @@
 """The Docker engine of this machine: found, or installed and started.
 
 An engine that already answers is used as it is and never configured. One that this module had to
-start itself (a machine without systemd) keeps running after ``make down``; ``make clean`` stops it.
+start itself (a machine without systemd) keeps running after ``make down``; ``make clean`` stops it,
+unless containers of somebody else run on it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import getpass
 import grp
 import os
-import signal
 import time
 from pathlib import Path
 
@@ -58,15 +58,20 @@ def ensure_engine(console: Console) -> None:
 
 
 def stop_engine(console: Console) -> None:
-    """Stop the engine if ``ensure_engine`` started it without systemd; leave any other alone."""
-    if not ENGINE_PID.exists():
+    """Stop the engine if ``ensure_engine`` started it and nothing runs on it; leave any other alone."""
+    if not _is_ours() or connect().containers.list():
         return
+    console.say("Stopping the Docker engine that the lab had started")
     pid = ENGINE_PID.read_text(encoding="utf-8").strip()
-    comm = Path(f"/proc/{pid}/comm")
-    if pid.isdigit() and comm.exists() and comm.read_text(encoding="utf-8").strip() == "dockerd":
-        console.say("Stopping the Docker engine that the lab had started")
-        console.run(as_root(["kill", f"-{int(signal.SIGTERM)}", pid]), "engine-stop")
-    ENGINE_PID.unlink()
+    console.run(as_root(["sh", "-c", 'kill "$1" && rm "$2"', "sh", pid, str(ENGINE_PID)]), "engine-stop")
+
+
+def _is_ours() -> bool:
+    """Whether the process that ``ensure_engine`` once started is still the engine."""
+    if not ENGINE_PID.exists():
+        return False
+    comm = Path("/proc", ENGINE_PID.read_text(encoding="utf-8").strip(), "comm")
+    return comm.exists() and comm.read_text(encoding="utf-8").strip() == "dockerd"
 
 
 def _answers() -> bool:
@@ -88,7 +93,6 @@ def _start(console: Console) -> None:
         console.run(as_root(["systemctl", "enable", "--now", "docker"]), "engine-start")
     else:
         console.say("Starting the Docker engine (no systemd here: in a session of its own)")
-        ENGINE_LOG.parent.mkdir(parents=True, exist_ok=True)
         # The shell becomes dockerd, so that the number it wrote is the engine's.
         launch = 'echo $$ > "$1"; exec dockerd > "$2" 2>&1 < /dev/null'
         console.run(

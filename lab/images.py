@@ -33,7 +33,7 @@ _BOOTSTRAP = (
     "--format=tar",
     '--aptopt=Acquire::Check-Valid-Until "false"',
     # The switch above is for the bootstrap alone: the roles set it where they need it.
-    "--customize-hook=rm -f \"$1/etc/apt/apt.conf.d/99mmdebstrap\"",
+    '--customize-hook=rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap"',
     _SUITE,
 )
 

@@ -11,11 +11,11 @@ IMAGES_DIR = ROOT / "lab" / "images"
 CLIENT_KEY = CACHE_DIR / "id_ed25519"
 HOST_KEY = CACHE_DIR / "ssh_host_ed25519_key"
 KNOWN_HOSTS = CACHE_DIR / "known_hosts"
-LOCK = CACHE_DIR / "lock"
+LOCK = ROOT / ".cache" / "lab.lock"  # outlives CACHE_DIR, which `down` removes
 
-# The engine outlives `make down`, so its files are not below CACHE_DIR.
-ENGINE_LOG = ROOT / ".cache" / "dockerd.log"
-ENGINE_PID = ROOT / ".cache" / "dockerd.pid"
+# The engine is the machine's, not this checkout's.
+ENGINE_LOG = Path("/var/log/callcenter-dockerd.log")
+ENGINE_PID = Path("/run/callcenter-dockerd.pid")
 
 INVENTORY_DIR = ROOT / "inventory" / "lab"
 MODEL = INVENTORY_DIR / "group_vars" / "pbx" / "model.yml"

@@ -17,7 +17,9 @@ from lab.paths import MODEL, VAULT
 _VARIABLE = "pbx_secrets"
 _ALPHABET = string.ascii_letters + string.digits
 _LENGTH = 32
-_HEADER = "# Made by `make up` for the lab; never committed. Names that are missing are added, none is changed.\n"
+_HEADER = (
+    "# Made by `make up` for the lab; never committed. Names that are missing are added, none is changed.\n"
+)
 
 
 def required_names(model: dict[str, Any]) -> list[str]:
@@ -43,12 +45,22 @@ def ensure_vault(model_file: Path = MODEL, vault_file: Path = VAULT) -> list[str
     content = _mapping(vault_file) if vault_file.exists() else {}
     existing = content.get(_VARIABLE) or {}
     if not isinstance(existing, dict):
-        raise LabError(f"{vault_file}: {_VARIABLE} must map names to passwords; remove the file to start afresh")
+        raise LabError(
+            f"{vault_file}: {_VARIABLE} must map names to passwords; remove the file to start afresh"
+        )
     completed = complete(existing, names)
     added = [name for name in completed if name not in existing]
     if added:
         _write_private(vault_file, _HEADER + yaml.safe_dump({**content, _VARIABLE: completed}))
     return added
+
+
+def remove_vault(vault_file: Path = VAULT) -> bool:
+    """Remove the vault if the lab made it, and say whether it did; one made by hand stays."""
+    if not vault_file.exists() or not vault_file.read_text(encoding="utf-8").startswith(_HEADER):
+        return False
+    vault_file.unlink()
+    return True
 
 
 def _password() -> str:

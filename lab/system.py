@@ -14,6 +14,13 @@ from lab.console import Console, LabError
 _RESOLVER_FILES = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 
 
+def add_system_directories() -> None:
+    """Make programs of /sbin findable: the PATH of a plain user, or of root after `su`, lacks them."""
+    directories = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    system = [item for item in ("/usr/local/sbin", "/usr/sbin", "/sbin") if item not in directories]
+    os.environ["PATH"] = os.pathsep.join([*directories, *system])
+
+
 def as_root(command: Sequence[str]) -> list[str]:
     """Return ``command`` in a form that runs as root.
 
@@ -37,11 +44,13 @@ def ensure_programs(packages: Mapping[str, str], console: Console) -> None:
     Raises:
         LabError: a program is missing and apt-get is not there, not allowed, or failed.
     """
-    missing = sorted({package for program, package in packages.items() if _which(program) is None})
+    missing = sorted({package for program, package in packages.items() if shutil.which(program) is None})
     if not missing:
         return
-    if _which("apt-get") is None:
-        raise LabError(f"missing packages: {' '.join(missing)}: install them with this system's package manager")
+    if shutil.which("apt-get") is None:
+        raise LabError(
+            f"missing packages: {' '.join(missing)}: install them with this system's package manager"
+        )
     console.say(f"Installing packages: {' '.join(missing)}")
     noninteractive = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]
     console.run(as_root([*noninteractive, "update"]), "apt-update")
@@ -74,8 +83,3 @@ def _is_reachable_ipv4(address: str) -> bool:
     except ValueError:
         return False
     return parsed.version == 4 and not parsed.is_loopback
-
-
-def _which(program: str) -> str | None:
-    # A plain user's PATH often lacks the directories where daemons live.
-    return shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 from lab import containers, engine, images, keys, secrets
 from lab.console import Console, LabError
 from lab.hosts import PBX, SERVER_USER
-from lab.paths import CACHE_DIR, LOCK, ROOT
+from lab.paths import CACHE_DIR, CLIENT_KEY, KNOWN_HOSTS, LOCK, ROOT
 from lab.system import ensure_programs
 
 _PROGRAMS = {"mmdebstrap": "mmdebstrap", "ssh": "openssh-client", "ssh-keygen": "openssh-client"}
@@ -58,20 +59,48 @@ def call(console: Console) -> None:
 
 
 def down(console: Console) -> None:
-    """Remove the containers, networks, volumes and keys of the lab; images stay cached."""
-    with _one_at_a_time(console):
-        for item in containers.remove_all(engine.connect()):
-            console.say(f"Removed {item}")
-    shutil.rmtree(CACHE_DIR, ignore_errors=True)
-    console.say("The lab is gone; its images stay for the next `make up` (`make clean` removes them)")
+    """Remove the containers, networks, volumes and keys of the lab; images and passwords stay."""
+    _remove(console)
+    console.say(
+        "The lab is gone; its images and passwords stay for the next `make up` (`make clean` removes them)"
+    )
 
 
 def clean(console: Console) -> None:
-    """Do what ``down`` does, remove the images too, and stop the engine if the lab had started it."""
-    down(console)
+    """Do what ``down`` does, remove images and passwords too, and stop an engine that the lab started."""
+    _remove(console)
     for name in images.remove_images(engine.connect()):
         console.say(f"Removed image {name}")
+    if secrets.remove_vault():
+        console.say("Removed the lab's passwords")
     engine.stop_engine(console)
+    console.say("Nothing of the lab is left; the virtual environment stays (rm -r .venv)")
+
+
+def bench(console: Console) -> None:
+    """Measure the budgets and print them as a table."""
+    from lab import bench as budgets
+
+    budgets.bench(console)
+
+
+def ssh(_console: Console) -> None:
+    """Replace this process by an SSH session on the server.
+
+    Raises:
+        LabError: there is no lab to log in to.
+    """
+    if not CLIENT_KEY.exists():
+        raise LabError("no lab runs here: `make up` makes one")
+    options = ["-i", str(CLIENT_KEY), "-o", f"UserKnownHostsFile={KNOWN_HOSTS}"]
+    os.execvp("ssh", ["ssh", *options, f"{SERVER_USER}@{PBX.address}"])
+
+
+def _remove(console: Console) -> None:
+    with _one_at_a_time(console):
+        for item in containers.remove_all(engine.connect()):
+            console.say(f"Removed {item}")
+        shutil.rmtree(CACHE_DIR)
 
 
 def status(_console: Console) -> None:

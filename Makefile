@@ -1,0 +1,80 @@
+# The front door. `make help` lists what there is.
+
+INVENTORY ?= inventory/lab
+# A scenario exists because its directory does.
+SCENARIOS ?= $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
+# V=1 streams the output of every step.
+V ?=
+ARGS ?=
+
+VENV := .venv/bin
+LAB = lab/with-docker $(VENV)/python -m lab $(if $(V),--verbose)
+
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export PATH := $(CURDIR)/$(VENV):$(PATH)
+# Ansible insists on a UTF-8 locale; a bare machine may have none.
+export LC_ALL ?= C.UTF-8
+
+.DEFAULT_GOAL := help
+.PHONY: help up down status call ssh smoke test lint unit scenarios bench docs venv engine clean
+
+help: ## List the targets
+	@echo 'make TARGET [V=1] [INVENTORY=inventory/production] [ARGS=...]'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- The lab -------------------------------------------------------------------------------------
+
+up: engine ## From whatever is there to a deployed lab that has just carried a call each way
+	@$(LAB) up
+
+down: venv ## Remove the lab; its images stay cached
+	@$(LAB) down
+
+status: venv ## Say which hosts of the lab run, and where
+	@$(LAB) status
+
+call: venv ## Place one call each way through the lab's PBX
+	@$(LAB) call
+
+ssh: venv ## Log in to the lab's server
+	@$(VENV)/python -m lab ssh
+
+# --- Proof ---------------------------------------------------------------------------------------
+
+smoke: venv ## Run every smoke check against INVENTORY; changes nothing
+	@$(VENV)/ansible-playbook playbooks/smoke.yml --inventory $(INVENTORY) $(if $(V),-v) $(ARGS)
+
+test: lint unit scenarios ## Everything: lint, unit tests, every scenario with real calls
+
+lint: venv ## Static checks
+	$(VENV)/ruff check
+	$(VENV)/ruff format --check
+	$(VENV)/mypy
+	$(VENV)/yamllint --strict .
+	$(VENV)/ansible-lint --offline
+	$(VENV)/python docs/generate.py --check
+
+unit: venv ## Unit tests
+	$(VENV)/pytest $(ARGS)
+
+scenarios: engine ## Every molecule scenario, or those in SCENARIOS
+	@set -e; for scenario in $(SCENARIOS); do \
+	    lab/with-docker $(VENV)/molecule $(if $(V),--debug) test --scenario-name "$$scenario"; \
+	done
+
+bench: engine ## Print the budgets as ratios (makes the lab anew; takes a while)
+	@$(LAB) bench
+
+# --- Housekeeping --------------------------------------------------------------------------------
+
+docs: venv ## Write docs/variables.md from the roles
+	$(VENV)/python docs/generate.py
+
+venv: ## Make .venv from requirements.lock, if that has not been done
+	@lab/make-venv
+
+engine: venv ## Install and start a Docker engine, if none answers
+	@$(VENV)/python -m lab $(if $(V),--verbose) engine
+
+clean: venv ## Remove the lab with its images and passwords, and the engine's process if the lab started it
+	@$(LAB) clean
