@@ -19,6 +19,7 @@ SECOND_TRUNK_CONTEXT = "from-pstn"
 
 RESERVED_CONTEXTS = (
     *INTERNAL_CONTEXTS,
+    "admit",
     "extensions",
     "outbound",
     "outbound-call",
