@@ -7,7 +7,6 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-
 from ansible_collections.callcenter.pbx.plugins.module_utils.model_rules import check_model
 
 
@@ -37,7 +36,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             result["failed"] = True
             result["msg"] = "\n".join(
                 [
-                    f"The model of this site has {count} fault{'' if count == 1 else 's'}; nothing was touched.",
+                    f"This site's model has {count} fault{'' if count == 1 else 's'}; nothing was touched.",
                     *(f"- {fault}" for fault in report.faults),
                 ]
             )

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-
 from ansible_collections.callcenter.pbx.plugins.module_utils.conf import asterisk_value
 from ansible_collections.callcenter.pbx.plugins.module_utils.model import Model
 from ansible_collections.callcenter.pbx.plugins.module_utils.model_networks import protected_networks

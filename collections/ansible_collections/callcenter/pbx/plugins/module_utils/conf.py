@@ -1,8 +1,8 @@
 """Writing values into Asterisk's configuration files.
 
-Asterisk's parser has its own small language: ``;`` starts a comment, blanks around a value are dropped, a value
-that starts with ``>`` turns ``=`` into ``=>``, a line break ends the value. A value is escaped when the language has
-an escape for it, and refused when it has none.
+Asterisk's parser has its own small language: ``;`` starts a comment, blanks around a value are dropped, a
+value that starts with ``>`` turns ``=`` into ``=>``, a line break ends the value. A value is escaped when the
+language has an escape for it, and refused when it has none.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
 def value_problem(value: str) -> str | None:
-    """Say why ``value`` cannot be written to a configuration file, or return None. Never repeats the value."""
+    """Say why ``value`` cannot be written to a configuration file, or None. Never repeats the value."""
     if _CONTROL.search(value):
         return "contains a line break or another control character"
     if value != value.strip():

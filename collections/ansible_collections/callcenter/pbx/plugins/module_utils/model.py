@@ -1,7 +1,7 @@
 """The numbering model: what is true of the site, as typed values.
 
-`model_read` builds these from the inventory's variables, `model_rules` checks them against each other, `model_views`
-derives what templates and checks need.
+`model_read` builds these from the inventory's variables, `model_rules` checks them against each other,
+`model_views` derives what templates and checks need.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ NORTH_AMERICA = "1"
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing wrong (or, as a warning, doubtful): the variable, what is wrong with which value, the remedy."""
+    """One thing wrong (or, as a warning, doubtful): which variable, what with which value, the remedy."""
 
     variable: str
     problem: str
@@ -99,7 +99,7 @@ class RtpPorts:
 
 @dataclass(frozen=True)
 class Extension:
-    """A phone: ``number`` is its name everywhere; ``ring_seconds`` how long it rings when dialled directly."""
+    """A phone: ``number`` names it everywhere; ``ring_seconds`` is how long it rings when dialled."""
 
     number: str
     name: str
@@ -153,7 +153,7 @@ class Did:
 
 @dataclass(frozen=True)
 class Emergency:
-    """Emergency calls: ``numbers`` reach the authorities, ``test_numbers`` the carrier's read-back service."""
+    """Emergency calls: ``numbers`` reach the authorities, ``test_numbers`` the carrier's read-back."""
 
     enabled: bool
     numbers: tuple[str, ...]

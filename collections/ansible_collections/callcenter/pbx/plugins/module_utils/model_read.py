@@ -1,7 +1,7 @@
 """Reading the inventory's variables into the typed model: shapes, types, ranges and formats.
 
-Nothing here raises for bad input: each problem becomes a `Fault` and reading goes on with a harmless stand-in, so that
-one run reports everything.
+Nothing here raises for bad input: each problem becomes a `Fault` and reading goes on with a harmless value,
+so that one run reports everything.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ class Reader:
         return default
 
     def text(self, key: str, check: Check, default: Any = _MISSING, stand_in: str = "") -> str:
-        """Return text that passes ``check``, else ``stand_in``. A number is refused with the hint to quote it."""
+        """Return text that passes ``check``, else ``stand_in``. A number gets the hint to quote it."""
         value = self.raw(key, default)
         if value is None:
             return stand_in

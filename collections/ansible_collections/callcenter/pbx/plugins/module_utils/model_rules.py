@@ -1,4 +1,4 @@
-"""Checks of the model's parts against each other. Each rule yields what it finds; `check_model` runs them all."""
+"""Checks of the model's parts against each other: each rule yields what it finds, `check_model` runs all."""
 
 from __future__ import annotations
 
@@ -165,10 +165,11 @@ def port_faults(model: Model) -> Iterator[Fault]:
     if ports.first <= model.sip_port <= ports.last:
         yield Fault("pbx_rtp_ports", f"{written} contains pbx_sip_port {model.sip_port}", "Move one of them")
     if model.max_calls > ports.calls:
+        needed = 4 * model.max_calls
         yield Fault(
             "pbx_max_calls",
-            f"{model.max_calls} calls need {4 * model.max_calls} ports, {written} carries {ports.calls} calls",
-            f"Lower it to {ports.calls}, or end pbx_rtp_ports at {ports.first + 4 * model.max_calls - 1} or later",
+            f"{model.max_calls} calls need {needed} ports, {written} carries {ports.calls} calls",
+            f"Lower it to {ports.calls}, or end pbx_rtp_ports at {ports.first + needed - 1} or later",
         )
 
 
@@ -199,7 +200,7 @@ WARNINGS: tuple[Rule, ...] = (identify_warnings, extension_warnings)
 
 
 def check_model(variables: object) -> Report:
-    """Check the ``pbx_*`` variables (``pbx_secrets`` among them) and report everything at once. Never raises."""
+    """Check the ``pbx_*`` variables, ``pbx_secrets`` among them, and report everything. Never raises."""
     model, faults = read_model(variables)
     secrets = variables.get("pbx_secrets") if isinstance(variables, dict) else None
     faults += [fault for rule in RULES for fault in rule(model)]

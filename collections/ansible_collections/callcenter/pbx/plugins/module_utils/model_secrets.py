@@ -25,7 +25,7 @@ _WELL_KNOWN = (
     "welcome",
     "zoiper",
 )
-"""Words the world tries first, alone or decorated with digits and signs (as in the tutorial's own examples)."""
+"""Words the world tries first, alone or decorated with digits and signs."""
 
 _DECORATION = "0123456789!@#$%^&*()-_=+.,?"
 _SEQUENCES = (
@@ -37,7 +37,7 @@ _SEQUENCES = (
 
 
 def weakness(password: str, owners: tuple[str, ...]) -> str | None:
-    """Say why ``password`` is easy to guess, or return None. ``owners``: number, name, user name it belongs to."""
+    """Say why ``password`` is easy to guess, or return None. ``owners``: the names it belongs to."""
     lowered = password.lower()
     if lowered.strip(_DECORATION) in _WELL_KNOWN:
         return "is a well-known password with or without digits around it"
@@ -54,7 +54,9 @@ def weakness(password: str, owners: tuple[str, ...]) -> str | None:
 
 def wanted(model: Model) -> dict[str, tuple[str, ...]]:
     """Return the names that need a secret, each with the names its secret must not contain."""
-    needed: dict[str, tuple[str, ...]] = {extension.number: (extension.number,) for extension in model.extensions}
+    needed: dict[str, tuple[str, ...]] = {
+        extension.number: (extension.number,) for extension in model.extensions
+    }
     for trunk in model.trunks:
         if trunk.termination_host:
             needed[trunk.name] = (trunk.name, trunk.auth_username)
@@ -98,7 +100,7 @@ def secret_faults(model: Model, secrets: object, weak_allowed: bool | None = Non
             yield Fault(
                 variable,
                 weak,
-                f"Choose a random one of {SHORTEST} or more characters (for a lab: pbx_allow_weak_passwords: true)",
+                f"Choose {SHORTEST} or more random characters (in a lab: pbx_allow_weak_passwords: true)",
             )
         elif secret in owners_of and not allowed:
             yield Fault(variable, f"is the same as that of {owners_of[secret]}", "Give each its own password")

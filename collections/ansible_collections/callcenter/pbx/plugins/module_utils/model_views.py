@@ -13,7 +13,7 @@ from .conf import asterisk_value
 from .model import NORTH_AMERICA, CatchAll, Destination, Extension, Model, Trunk
 
 SIP_REALM = "asterisk"
-"""The realm of every challenge; part of each stored digest, so changing it means setting every password again."""
+"""The realm of every challenge. It is part of each stored digest."""
 
 _NO_FORWARDING = "i"
 """Dial() option: a phone or carrier that answers with a redirection does not make the PBX dial elsewhere."""
@@ -22,7 +22,7 @@ _CHECKED_ITEMS = 3
 _SAMPLE_NATIONAL = "5551234567"
 
 
-# --- Names ------------------------------------------------------------------------------------------------------
+# --- Names ----------------------------------------------------------------------------------------
 
 
 def sections(trunk: Trunk) -> list[str]:
@@ -45,7 +45,7 @@ def auth_name(extension: Extension) -> str:
     return f"{extension.number}-iauth"
 
 
-# --- Dialling ---------------------------------------------------------------------------------------------------
+# --- Dialling -------------------------------------------------------------------------------------
 
 
 def dial_target(extension: Extension) -> str:
@@ -81,7 +81,7 @@ _ABOUT_OUTBOUND = (
 
 
 def emergency_numbers(model: Model) -> dict[str, str]:
-    """Return what may be dialled (with and without the dial prefix) -> the emergency or test number it means."""
+    """Return what may be dialled, with and without the dial prefix -> the emergency number it means."""
     emergency = model.outbound.emergency
     found: dict[str, str] = {}
     for number in (*emergency.numbers, *emergency.test_numbers):
@@ -98,7 +98,7 @@ def carrier_uri(model: Model, number: str) -> str:
 
 
 def _route(model: Model, exten: str, about: str, place: Destination | CatchAll) -> dict[str, Any]:
-    """Return one inbound route. One extension under its own ring time is a plain Goto, anything else its own Dial."""
+    """Return one inbound route: a Goto for one extension under its own ring time, else a Dial."""
     by_number = {extension.number: extension for extension in model.extensions}
     rung = [by_number[number] for number in place.extensions if number in by_number]
     options = place.dial_options if isinstance(place, Destination) else ""
@@ -140,7 +140,7 @@ def policy(model: Model) -> list[dict[str, str]]:
     return [{"exten": f"_{prefix}!", "verdict": verdicts[prefix]} for prefix in sorted(verdicts)]
 
 
-# --- The whole --------------------------------------------------------------------------------------------------
+# --- The whole ------------------------------------------------------------------------------------
 
 
 def _escaped(value: Any) -> Any:
@@ -153,7 +153,7 @@ def _escaped(value: Any) -> Any:
 
 
 def _entity_id(model: Model) -> str:
-    """Return a locally administered hardware address made of the public address: the PBX's name among its peers."""
+    """Return a locally administered hardware address made of the public address."""
     packed = model.public_address.packed if model.public_address else bytes(4)
     return ":".join(f"{byte:02x}" for byte in (2, 0, *packed))
 
@@ -237,7 +237,7 @@ def config_view(model: Model) -> dict[str, Any]:
 
 
 def auth_view(model: Model, secrets: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return the authentication objects: ``digest`` for phones (no password is stored), ``password`` for carriers."""
+    """Return the authentication objects: a ``digest`` for phones, the ``password`` for carriers."""
     phones = [
         {
             "name": auth_name(extension),
@@ -292,7 +292,7 @@ def _few(items: Iterable[Any]) -> list[Any]:
 
 
 def dial_checks(model: Model) -> list[dict[str, str]]:
-    """Return {context, dialled, target} for every documented way to dial; ``target`` as `resolve_dial` names it."""
+    """Return {context, dialled, target} for every documented way to dial, as `resolve_dial` does."""
     out = model.outbound
     prefix, country = out.dial_prefix, out.country_code
     sample = f"+{country}{_SAMPLE_NATIONAL}"

@@ -21,7 +21,7 @@ def is_e164(number: str) -> bool:
 
 @dataclass(frozen=True)
 class _Any:
-    """The end of a pattern that takes anything: ``.`` at least ``least`` = 1 character, ``!`` none or more."""
+    """The end of a pattern that takes anything: ``.`` one character or more, ``!`` none or more."""
 
     least: int
 
@@ -41,7 +41,7 @@ def _members(text: str) -> frozenset[str]:
 
 
 def _tokens(pattern: str) -> list[frozenset[str] | _Any]:
-    """Split a pattern, without its leading ``_``, into one set of characters a position, or a final wildcard."""
+    """Split a pattern without its ``_`` into a set of characters a position, and a final wildcard."""
     tokens: list[frozenset[str] | _Any] = []
     position = 0
     while position < len(pattern):
@@ -62,7 +62,7 @@ def _tokens(pattern: str) -> list[frozenset[str] | _Any]:
 
 
 def matches(pattern: str, dialled: str) -> bool:
-    """True when Asterisk's extension ``pattern`` (a pattern only with a leading ``_``) takes ``dialled`` whole."""
+    """True when Asterisk's extension ``pattern`` (exact without a leading ``_``) takes ``dialled``."""
     if not pattern.startswith("_"):
         return pattern == dialled
     rest = dialled
@@ -76,7 +76,7 @@ def matches(pattern: str, dialled: str) -> bool:
 
 
 def _rank(pattern: str) -> tuple[object, ...]:
-    """Sort key: Asterisk takes an exact number first, then, position by position, the smaller set of characters."""
+    """Sort key: Asterisk takes an exact number first, then the smaller set, position by position."""
     if not pattern.startswith("_"):
         return (0,)
     sizes = [
@@ -92,12 +92,12 @@ def best_match(patterns: Iterable[str], dialled: str) -> str | None:
     return fitting[0] if fitting else None
 
 
-# --- Reading a dialplan -----------------------------------------------------------------------------------------
+# --- Reading a dialplan ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Context:
-    """One dialplan context: the steps of each extension in order of priority, and what it includes, in order."""
+    """One dialplan context: the steps of each extension and what it includes, both in order."""
 
     extensions: Mapping[str, tuple[str, ...]]
     includes: tuple[str, ...] = ()
@@ -136,7 +136,7 @@ def parse_dialplan(text: str) -> dict[str, Context]:
 
 
 def find_steps(dialplan: Mapping[str, Context], context: str, dialled: str) -> tuple[str, ...] | None:
-    """Return the steps that ``dialled`` runs in ``context``: its own extensions first, then each include in turn."""
+    """Return the steps that ``dialled`` runs: the context's own extensions first, then each include."""
     here = dialplan.get(context)
     if here is None:
         return None
@@ -161,10 +161,10 @@ def resolve_dial(
 ) -> str | None:
     """Follow ``dialled`` from ``context`` to what is finally dialled.
 
-    ``steps_of(context, number)`` gives the applications that run, in order (for a file: ``find_steps``; for a running
-    PBX: the lines of ``dialplan show number@context``). Returns the first argument of the Dial reached, with
-    ``${EXTEN}`` resolved, the word ``refused`` for a number that is refused on purpose, or None when the number leads
-    nowhere.
+    ``steps_of(context, number)`` gives the applications that run, in order (for a file: ``find_steps``; for a
+    running PBX: the lines of ``dialplan show number@context``). Returns the first argument of that Dial,
+    with ``${EXTEN}`` resolved, the word ``refused`` for a number that is refused on purpose, or None when the
+    number leads nowhere.
     """
     for _ in range(_LONGEST_CHAIN):
         steps = steps_of(context, dialled)

@@ -1,4 +1,4 @@
-"""Documentation of the preflight action; the work is done on the controller by plugins/action/preflight.py."""
+"""Documentation of the preflight action, which works on the controller: plugins/action/preflight.py."""
 
 from __future__ import annotations
 
