@@ -124,6 +124,7 @@ class OngoingCall:
 
     def __init__(self, sipp: Sipp) -> None:
         self._sipp = sipp
+        self._over = False
 
     def wait(self, timeout: float = 90) -> CallResult:
         """Wait until the call is over. See ``wait_all`` for the errors."""
@@ -136,6 +137,7 @@ class OngoingCall:
             DriverError: that takes longer than ``timeout`` seconds, or SIPp could not place any.
         """
         result = self._sipp.wait(timeout)
+        self._over = True
         if not result.call_ids:
             raise DriverError(f"no call was placed: {result.errors or self._sipp.process.output}")
         return [
@@ -149,8 +151,9 @@ class OngoingCall:
         ]
 
     def stop(self) -> None:
-        """Break off, without a BYE."""
-        self._sipp.stop()
+        """Break off, without a BYE, if it was not waited for."""
+        if not self._over:
+            self._sipp.process.stop()
 
 
 class Party:
@@ -318,8 +321,17 @@ class Phone(Party):
         if status != 200:
             raise DriverError(f"{self.number} cannot register: {status}")
         self.listen(behaviour)
-        # A PBX that qualifies its contacts asks at once, and again after 500 ms if we did not listen yet.
-        time.sleep(0.7)
+        # The PBX asks a new contact at once whether it answers (OPTIONS), again 500 and 1500 ms later: it may
+        # have asked before we listened. Until it has its answer it does not ring the phone.
+        deadline = time.monotonic() + 3
+        while not self.was_asked() and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def was_asked(self) -> bool:
+        """Whether the PBX has sent an OPTIONS since this phone listens."""
+        return self._listener is not None and any(
+            item.method == "OPTIONS" for item in self._listener.messages()
+        )
 
     def call(self, dialled: str, talk: Talk = Talk(), *, calls: int = 1) -> OngoingCall:
         """Dial: an INVITE that answers the digest challenge with this phone's credentials.

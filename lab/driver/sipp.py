@@ -97,13 +97,17 @@ class Sipp:
         """End it now, whatever its calls do."""
         return self._result(self.process.stop())
 
+    def messages(self) -> tuple[SipMessage, ...]:
+        """What it sent and received so far, in order."""
+        trace = self.process.machine.read(WORK_DIR / f"{self._label}.messages")
+        return parse_trace(trace.decode(errors="replace"))
+
     def _result(self, exit_code: int) -> SippResult:
         machine = self.process.machine
-        trace = machine.read(WORK_DIR / f"{self._label}.messages").decode(errors="replace")
         errors = machine.read(WORK_DIR / f"{self._label}.errors").decode(errors="replace")
         if exit_code in (254, 255):
             raise DriverError(f"{machine.name}: SIPp could not run: {errors or self.process.output}")
-        return SippResult(exit_code, parse_trace(trace), errors)
+        return SippResult(exit_code, self.messages(), errors)
 
 
 def render(scenario: str, values: Mapping[str, object]) -> str:

@@ -18,7 +18,7 @@ def test_phone_registers_by_digest(phone: Phone, lab: Parties) -> None:
     phone.silence()
     with record(phone.machine) as recorded:
         status = phone.register()
-    phone.listen(Answer())
+        phone.listen(Answer())
     assert status == 200
     requests = recorded.of(phone.machine).requests("REGISTER")
     assert [bool(request.header("authorization")) for request in requests] == [False, True]

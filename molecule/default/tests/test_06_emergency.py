@@ -81,6 +81,6 @@ def test_911_is_never_dialled_as_11(calls: EmergencyCalls) -> None:
 
 
 def test_each_911_raises_one_prominent_log_line(calls: EmergencyCalls) -> None:
-    lines = [line for line in calls.log.splitlines() if "EMERGENCY CALL" in line and "WARNING" in line]
+    lines = [line for line in calls.log.splitlines() if "EMERGENCY CALL" in line and "] WARNING[" in line]
     assert len(lines) == sum(wanted == "911" for wanted in CALLS.values())
     assert sum("PJSIP/102-" in line for line in lines) == 2

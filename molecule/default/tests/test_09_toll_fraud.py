@@ -1,4 +1,4 @@
-"""Each toll-fraud limit refuses the call it should and no other, says why, and never touches an emergency call."""
+"""Each toll-fraud limit refuses what it should and nothing else, audibly, and never an emergency call."""
 
 from __future__ import annotations
 
