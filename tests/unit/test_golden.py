@@ -1,0 +1,13 @@
+"""The rendered configuration, byte for byte, as a reviewer sees it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.golden.render import SITES, golden, render
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_rendered_configuration_is_the_golden_one(site: str) -> None:
+    """After a wanted change: `python -m tests.golden.render`, then read the difference."""
+    assert render(site) == golden(site)

@@ -1,0 +1,341 @@
+"""Each kind of fault in the model is found, alone, and said with variable, value and remedy."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from ansible_collections.callcenter.pbx.plugins.module_utils.model_rules import check_model
+
+from tests.unit.model_samples import REMOVED, SECRETS, SOUND, broken
+
+SECOND = {"name": "second", "context": "from-pstn", "identify_networks": ["198.51.100.1"]}
+
+FAULTS = [
+    ("no-address", "pbx_public_address", REMOVED, "pbx_public_address: is missing"),
+    (
+        "address-with-mask",
+        "pbx_public_address",
+        "192.0.2.10/24",
+        "pbx_public_address: '192.0.2.10/24' is not",
+    ),
+    ("loopback-address", "pbx_public_address", "127.0.0.1", "127.0.0.1 is no address anyone can reach"),
+    (
+        "misspelled-variable",
+        "pbx_extension",
+        [],
+        "pbx_extension: is unknown here. Did you mean pbx_extensions",
+    ),
+    (
+        "misspelled-key",
+        "pbx_trunks.0.contxt",
+        "x",
+        "pbx_trunks[0].contxt: is unknown here. Did you mean context",
+    ),
+    ("port-as-text", "pbx_sip_port", "5060", "pbx_sip_port: '5060' is not a whole number"),
+    ("port-as-boolean", "pbx_sip_port", True, "pbx_sip_port: True is not a whole number"),
+    ("port-too-high", "pbx_sip_port", 70000, "pbx_sip_port: 70000 is out of range"),
+    ("number-unquoted", "pbx_extensions.0.number", 100, 'Put it in quotes, as "100"'),
+    ("number-too-long", "pbx_extensions.0.number", "1234567", "pbx_extensions[0].number: '1234567' is not"),
+    ("name-with-bracket", "pbx_extensions.0.name", 'x" <999>', "pbx_extensions[0].name:"),
+    ("name-with-newline", "pbx_extensions.0.name", "a\n[b]", "pbx_extensions[0].name:"),
+    ("extension-context", "pbx_extensions.0.context", "from-twilio", "Write one of: internal, from-internal"),
+    ("codec", "pbx_extensions.0.codecs", ["opus"], "pbx_extensions[0].codecs[0]: 'opus' is not accepted"),
+    ("no-codec", "pbx_extensions.0.codecs", [], "pbx_extensions[0].codecs: is empty"),
+    ("not-a-list", "pbx_extensions", {"100": {}}, "pbx_extensions: {'100': {}} is not a list"),
+    ("not-a-mapping", "pbx_extensions.1", "101", "pbx_extensions[1]: '101' is not a mapping"),
+    ("extension-twice", "pbx_extensions.1.number", "100", "extension 100 is defined 2 times"),
+    ("emergency-extension", "pbx_extensions.1.number", "911", "extension 911 is an emergency number"),
+    ("prefixed-emergency-extension", "pbx_extensions.1.number", "9911", "9911 is an emergency number"),
+    ("test-number-extension", "pbx_extensions.1.number", "933", "extension 933 is an emergency number"),
+    ("extension-begins-911", "pbx_extensions.1.number", "91", "extension 91 is the beginning of"),
+    ("extension-begins-9911", "pbx_extensions.1.number", "991", "extension 991 is the beginning of"),
+    (
+        "trunk-twice",
+        "pbx_trunks.+",
+        {**SECOND, "name": "twilio-na-us"},
+        "trunk twilio-na-us is defined 2 times",
+    ),
+    (
+        "trunk-object-clash",
+        "pbx_trunks.+",
+        {**SECOND, "name": "twilio-na-us-aor"},
+        "is also the name of an object",
+    ),
+    (
+        "trunk-reserved-name",
+        "pbx_trunks.0.name",
+        "health-check",
+        "is the name of an object that always exists",
+    ),
+    ("trunk-upper-case", "pbx_trunks.0.name", "Twilio", "pbx_trunks[0].name: 'Twilio' is not accepted"),
+    (
+        "trunk-in-internal",
+        "pbx_trunks.0.context",
+        "internal",
+        "lands in 'internal', a context of the PBX itself",
+    ),
+    ("trunk-in-outbound", "pbx_trunks.0.context", "outbound-call", "lands in 'outbound-call'"),
+    ("no-networks", "pbx_trunks.0.identify_networks", [], "identify_networks: is empty"),
+    ("host-bits", "pbx_trunks.0.identify_networks", ["203.0.113.5/30"], "write 203.0.113.4/30"),
+    ("network-twice", "pbx_trunks.0.identify_networks", ["203.0.113.1", "203.0.113.1"], "is listed twice"),
+    (
+        "network-inside",
+        "pbx_trunks.0.identify_networks",
+        ["203.0.113.0/30", "203.0.113.1"],
+        "overlap. Keep only",
+    ),
+    (
+        "networks-of-two-trunks",
+        "pbx_trunks.+",
+        {**SECOND, "identify_networks": ["203.0.113.2"]},
+        "identify_networks 203.0.113.0/30 of twilio-na-us and 203.0.113.2 of second overlap",
+    ),
+    ("contact-without-scheme", "pbx_trunks.0.contacts", ["203.0.113.1:5060"], "pbx_trunks[0].contacts[0]:"),
+    ("contact-port", "pbx_trunks.0.contacts", ["sip:203.0.113.1:0"], "pbx_trunks[0].contacts[0]:"),
+    ("contact-injection", "pbx_trunks.0.contacts", ["sip:a.b;x=y"], "pbx_trunks[0].contacts[0]:"),
+    (
+        "host-with-scheme",
+        "pbx_trunks.0.termination_host",
+        "sip:a.example.com",
+        "pbx_trunks[0].termination_host:",
+    ),
+    ("host-is-address", "pbx_trunks.0.termination_host", "203.0.113.1", "pbx_trunks[0].termination_host:"),
+    (
+        "no-username",
+        "pbx_trunks.0.auth_username",
+        REMOVED,
+        "missing although the trunk has a termination_host",
+    ),
+    ("qualify-too-fast", "pbx_trunks.0.qualify_seconds", 14, "14 is faster than carriers accept"),
+    ("qualify-negative", "pbx_trunks.0.qualify_seconds", -1, "-1 is out of range"),
+    (
+        "catch-all-prefix",
+        "pbx_trunks.0.catch_all.prefixes",
+        ["1"],
+        "catch_all.prefixes[0]: '1' is not accepted",
+    ),
+    ("catch-all-nowhere", "pbx_trunks.0.catch_all.extensions", ["150"], "rings 150, which does not exist"),
+    (
+        "catch-all-twice",
+        "pbx_trunks.+",
+        {**SECOND, "context": "from-twilio", "catch_all": {"prefixes": ["+1"], "extensions": ["100"]}},
+        "both have a catch_all for +1 in from-twilio",
+    ),
+    ("did-national", "pbx_dids.0.number", "9863334949", "pbx_dids[0].number: '9863334949' is not accepted"),
+    ("did-twice", "pbx_dids.+", SOUND["pbx_dids"][0], "number +19863334949 is defined 2 times"),
+    (
+        "did-nowhere",
+        "pbx_dids.0.destinations.from-twilio.extensions",
+        ["150"],
+        "rings 150, which does not exist",
+    ),
+    ("did-context", "pbx_dids.0.destinations.from-nowhere", {"extensions": ["100"]}, "where no call arrives"),
+    ("dial-options", "pbx_dids.0.destinations.from-pstn.dial_options", "tTU(x)", "dial_options: 'tTU(x)'"),
+    ("outbound-missing", "pbx_outbound", REMOVED, "pbx_outbound: is missing"),
+    ("outbound-trunk", "pbx_outbound.trunk", "nobody", "'nobody' is no trunk of pbx_trunks"),
+    ("caller-id", "pbx_outbound.caller_id_number", "9863334949", "pbx_outbound.caller_id_number:"),
+    ("caller-name", "pbx_outbound.caller_id_name", "a)&System(x", "pbx_outbound.caller_id_name:"),
+    ("dial-prefix", "pbx_outbound.dial_prefix", "", "pbx_outbound.dial_prefix:"),
+    (
+        "allowed-prefix",
+        "pbx_outbound.allowed_prefixes",
+        ["1900"],
+        "allowed_prefixes[0]: '1900' is not accepted",
+    ),
+    ("prefix-in-both", "pbx_outbound.denied_prefixes", ["+"], "prefix + is both allowed and denied"),
+    ("call-length", "pbx_outbound.max_call_seconds", 0, "max_call_seconds: 0 is out of range"),
+    (
+        "per-extension-limit",
+        "pbx_outbound.max_calls_per_extension",
+        26,
+        "26 is more than pbx_outbound.max_calls 25",
+    ),
+    ("emergency-number", "pbx_outbound.emergency.numbers", ["+911"], "emergency.numbers[0]: '+911'"),
+    ("emergency-switch", "pbx_outbound.emergency.enabled", "no", "'no' is neither true nor false"),
+    (
+        "emergency-and-test",
+        "pbx_outbound.emergency.test_numbers",
+        ["911"],
+        "911 is both an emergency and a test",
+    ),
+    ("rtp-inverted", "pbx_rtp_ports", {"first": 10100, "last": 10000}, "10100-10000 ends before it begins"),
+    ("rtp-odd", "pbx_rtp_ports", {"first": 10001, "last": 10200}, "first 10001 is odd"),
+    ("rtp-holds-sip", "pbx_rtp_ports", {"first": 5000, "last": 5200}, "5000-5200 contains pbx_sip_port 5060"),
+    (
+        "rtp-too-small",
+        "pbx_max_calls",
+        26,
+        "pbx_max_calls: 26 calls need 104 ports, 10000-10100 carries 25 calls. Lower it to 25, or end "
+        "pbx_rtp_ports at 10103 or later",
+    ),
+    ("blacklist-garbage", "pbx_blacklist", ["spam"], "pbx_blacklist[0]: 'spam' is not accepted"),
+    ("blacklist-number", "pbx_blacklist", [17], "pbx_blacklist[0]: 17 is not text"),
+    ("blacklist-reason", "pbx_blacklist", [{"address": "192.0.2.77", "reson": "x"}], "Did you mean reason"),
+    (
+        "blacklist-carrier",
+        "pbx_blacklist",
+        ["203.0.113.0/24"],
+        "203.0.113.0/24 overlaps 203.0.113.0/30 (trunk twi",
+    ),
+    (
+        "blacklist-self",
+        "pbx_blacklist",
+        ["192.0.2.10"],
+        "192.0.2.10 overlaps 192.0.2.10 (pbx_public_address)",
+    ),
+    ("blacklist-loopback", "pbx_blacklist", ["127.0.0.1"], "127.0.0.1 overlaps 127.0.0.0/8 (loopback)"),
+    ("blacklist-loopback6", "pbx_blacklist", ["::/0"], "::/0 overlaps ::1/128 (loopback)"),
+    ("blacklist-twice", "pbx_blacklist", ["192.0.2.77", {"address": "192.0.2.77/32"}], "is listed twice"),
+    (
+        "never-block",
+        "pbx_never_block",
+        ["192.0.2.1/24"],
+        "pbx_never_block[0]: '192.0.2.1/24' is not accepted",
+    ),
+    (
+        "switch",
+        "pbx_allow_weak_passwords",
+        "yes",
+        "pbx_allow_weak_passwords: 'yes' is neither true nor false",
+    ),
+    ("no-secrets", "pbx_secrets", REMOVED, "pbx_secrets: is not a mapping"),
+    ("secret-missing", "pbx_secrets.101", REMOVED, "pbx_secrets[101]: is missing"),
+    ("secret-empty", "pbx_secrets.101", "", "pbx_secrets[101]: is empty"),
+    ("secret-number", "pbx_secrets.101", 12345678901234, "pbx_secrets[101]: is not text"),
+    ("secret-newline", "pbx_secrets.101", "aB3dE5gH7jK9\nmN2", "pbx_secrets[101]: contains a line break"),
+    ("secret-blank", "pbx_secrets.101", "aB3dE5gH7jK9 ", "pbx_secrets[101]: starts or ends with a blank"),
+    ("secret-arrow", "pbx_secrets.101", ">aB3dE5gH7jK9", "pbx_secrets[101]: starts with '>'"),
+    ("secret-same", "pbx_secrets.101", SECRETS["100"], "pbx_secrets[101]: is the same as that of 100"),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"), [case[1:] for case in FAULTS], ids=[case[0] for case in FAULTS]
+)
+def test_fault_is_found_and_named(path: str, value: Any, expected: str) -> None:
+    faults = [str(fault) for fault in check_model(broken(path, value)).faults]
+    assert any(expected in fault for fault in faults), faults
+    assert all(fault.startswith("pbx_") and fault.endswith(".") for fault in faults), faults
+
+
+def test_a_sound_model_has_no_fault_and_no_warning() -> None:
+    report = check_model(SOUND)
+    assert (report.faults, report.warnings) == ((), ())
+
+
+def test_all_faults_are_reported_at_once() -> None:
+    model = broken("pbx_sip_port", "x")
+    model["pbx_extensions"][0]["context"] = "outside"
+    model["pbx_dids"][0]["number"] = "123"
+    model["pbx_secrets"] = {}
+    faults = "\n".join(str(fault) for fault in check_model(model).faults)
+    for variable in ("pbx_sip_port", "pbx_extensions[0].context", "pbx_dids[0].number", "pbx_secrets[100]"):
+        assert variable in faults
+
+
+WARNINGS = [
+    (
+        "published-network",
+        "pbx_trunks.0.identify_networks",
+        ["54.172.60.0/24"],
+        "narrow it to 54.172.60.0/30",
+    ),
+    (
+        "matches-itself",
+        "pbx_trunks.0.identify_networks",
+        ["192.0.2.0/24"],
+        "contains pbx_public_address 192.0.2.10",
+    ),
+    (
+        "unknown-secret",
+        "pbx_secrets.150",
+        "whatever-it-is",
+        "pbx_secrets[150]: belongs to no extension or trunk",
+    ),
+    ("prefix-extension", "pbx_extensions.1.number", "940", "extension 940 begins with the dial prefix 9"),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"), [case[1:] for case in WARNINGS], ids=[case[0] for case in WARNINGS]
+)
+def test_doubtful_is_a_warning(path: str, value: Any, expected: str) -> None:
+    assert any(expected in str(warning) for warning in check_model(broken(path, value)).warnings)
+
+
+WEAK = {
+    "documented": "Admin@1234567",
+    "documented-phone": "changeme100",
+    "short": "aB3dE5gH7jK",
+    "contains-number": "x7Kq-101-Wm2Zr5",
+    "few-characters": "aaaaaaabbbbbbb",
+    "sequence": "abcdefghijklmnop",
+    "well-known-decorated": "!!Password2026!!",
+}
+
+
+@pytest.mark.parametrize("password", WEAK.values(), ids=WEAK)
+def test_weak_password_is_refused_but_never_shown(password: str) -> None:
+    model = broken("pbx_secrets.101", password)
+    faults = [str(fault) for fault in check_model(model).faults]
+    assert len(faults) == 1
+    assert faults[0].startswith("pbx_secrets[101]: ")
+    assert password not in faults[0]
+    model["pbx_allow_weak_passwords"] = True
+    assert check_model(model).faults == ()
+
+
+def test_a_trunk_password_must_not_contain_the_user_name() -> None:
+    faults = check_model(broken("pbx_secrets.twilio-na-us", "xK7q-admin-Wm2Z")).faults
+    assert [fault.variable for fault in faults] == ["pbx_secrets[twilio-na-us]"]
+
+
+GARBAGE: list[Any] = [
+    None,
+    True,
+    -1,
+    3.5,
+    "",
+    "x",
+    "\n;",
+    "9" * 300,
+    [],
+    [[]],
+    {},
+    {"": None},
+    [None, 1, "x"],
+    {1: [2]},
+]
+
+
+def _paths(value: Any, path: str = "") -> list[str]:
+    items: Any = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    found = []
+    for key, item in items:
+        here = f"{path}.{key}" if path else str(key)
+        found += [here, *_paths(item, here)]
+    return found
+
+
+def test_garbage_anywhere_gives_faults_never_a_traceback() -> None:
+    paths = _paths(SOUND)
+    for path in paths:
+        for garbage in GARBAGE:
+            report = check_model(broken(path, garbage))
+            assert isinstance(report.faults, tuple)
+
+
+def test_much_garbage_at_once_gives_faults_never_a_traceback() -> None:
+    chance = random.Random(22)
+    paths = [path for path in _paths(SOUND) if "." not in path]
+    for _ in range(300):
+        model: dict[Any, Any] = dict(SOUND)
+        for path in chance.sample(paths, 4):
+            model[path] = chance.choice(GARBAGE)
+        check_model(model)
+    for model_value in GARBAGE:
+        assert check_model(model_value).faults

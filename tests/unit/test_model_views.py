@@ -1,0 +1,155 @@
+"""What is derived from the model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.callcenter.pbx.plugins.module_utils.model import Model, RtpPorts
+from ansible_collections.callcenter.pbx.plugins.module_utils.model_networks import (
+    protected_networks,
+    published,
+)
+from ansible_collections.callcenter.pbx.plugins.module_utils.model_read import read_model
+from ansible_collections.callcenter.pbx.plugins.module_utils.model_views import (
+    auth_view,
+    config_view,
+    dial_checks,
+    policy,
+    required_objects,
+)
+from ansible_collections.callcenter.pbx.plugins.module_utils.numbering import best_match
+
+from tests.unit.model_samples import REMOVED, SECRETS, broken
+
+
+def model_with(path: str = "pbx_sip_port", value: Any = 5060) -> Model:
+    model, faults = read_model(broken(path, value))
+    assert faults == []
+    return model
+
+
+CAPACITY = [
+    ("documented", 10000, 10100, 10099, 50, 25),
+    ("exact", 10000, 10099, 10099, 50, 25),
+    ("one-more-call", 10000, 10103, 10103, 52, 26),
+    ("one-stream", 10000, 10001, 10001, 1, 0),
+    ("one-port", 10000, 10000, 9999, 0, 0),
+    ("inverted", 10100, 10000, 9999, 0, 0),
+]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "last_odd", "streams", "calls"),
+    [case[1:] for case in CAPACITY],
+    ids=[case[0] for case in CAPACITY],
+)
+def test_media_ports_are_used_in_pairs(
+    first: int, last: int, last_odd: int, streams: int, calls: int
+) -> None:
+    ports = RtpPorts(first, last)
+    assert (ports.last_odd, ports.streams, ports.calls) == (last_odd, streams, calls)
+
+
+POLICY = [
+    ("everything", ["+"], [], {"+15551234567": "allowed", "+882161234567": "allowed"}),
+    ("one-country", ["+1"], [], {"+15551234567": "allowed", "+445551234": "denied"}),
+    ("premium-denied", ["+1"], ["+1900"], {"+15551234567": "allowed", "+19005551234": "denied"}),
+    ("exception-allowed", ["+1", "+19005"], ["+1900"], {"+19005551234": "allowed", "+19006551234": "denied"}),
+    ("whole-number", ["+"], ["+15551234567"], {"+15551234567": "denied", "+15551234568": "allowed"}),
+    ("nothing", [], [], {"+15551234567": "denied"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "denied", "expected"), [case[1:] for case in POLICY], ids=[case[0] for case in POLICY]
+)
+def test_the_longest_prefix_decides(allowed: list[str], denied: list[str], expected: dict[str, str]) -> None:
+    variables = broken("pbx_outbound.allowed_prefixes", allowed)
+    variables["pbx_outbound"]["denied_prefixes"] = denied
+    model, _faults = read_model(variables)
+    verdicts = {rule["exten"]: rule["verdict"] for rule in policy(model)}
+    for number, verdict in expected.items():
+        assert verdicts[best_match(verdicts, number) or ""] == verdict, number
+
+
+def test_switched_off_emergency_numbers_are_refused_not_lost() -> None:
+    model = model_with("pbx_outbound.emergency.enabled", False)
+    found = {
+        check["dialled"]: check["target"] for check in dial_checks(model) if check["context"] == "internal"
+    }
+    assert [found[number] for number in ("911", "9911", "933", "9933")] == ["refused"] * 4
+
+
+def test_other_country_codes_have_no_ten_digit_forms() -> None:
+    model = model_with("pbx_outbound.country_code", "44")
+    dialled = [check["dialled"] for check in dial_checks(model) if "sip:+" in check["target"]]
+    assert dialled == ["9+445551234567", "+445551234567", "00445551234567"]
+
+
+def test_several_phones_of_one_extension_all_ring() -> None:
+    extension = config_view(model_with("pbx_extensions.0.max_contacts", 3))["extensions"][0]
+    assert extension["dial"] == "${PJSIP_DIAL_CONTACTS(100)}"
+
+
+def test_a_phones_password_is_stored_as_digest_only() -> None:
+    phone, _other, carrier = auth_view(model_with(), SECRETS)
+    # md5 of "100:asterisk:<password>", as `printf … | md5sum` gives it.
+    assert phone == {"name": "100-iauth", "username": "100", "digest": "fd4b49fbd5f7a57301d56b0079de1922"}
+    assert carrier == {"name": "twilio-na-us-auth", "username": "Admin", "password": SECRETS["twilio-na-us"]}
+
+
+def test_required_objects_name_everything_the_guide_looks_for() -> None:
+    found = {(one["type"], one["name"]) for one in required_objects(model_with())}
+    assert {
+        ("transport", "transport-udp"),
+        ("transport", "transport-tcp"),
+        ("endpoint", "twilio-na-us"),
+        ("identify", "twilio-na-us-identify"),
+        ("auth", "twilio-na-us-auth"),
+        ("aor", "twilio-na-us-aor"),
+        ("endpoint", "100"),
+        ("auth", "100-iauth"),
+        ("aor", "101"),
+        ("context", "from-pstn"),
+    } <= found
+
+
+def test_an_inbound_only_trunk_needs_neither_password_nor_aor() -> None:
+    trunk = {"name": "second", "context": "from-pstn", "identify_networks": ["198.51.100.1"]}
+    found = {
+        one["type"] for one in required_objects(model_with("pbx_trunks.+", trunk)) if "second" in one["name"]
+    }
+    assert found == {"endpoint", "identify"}
+
+
+def test_protected_networks_are_the_trunks_the_pbx_loopback_and_never_block() -> None:
+    assert protected_networks(model_with("pbx_never_block", ["198.51.100.0/24"])) == [
+        ("trunk twilio-na-us", "203.0.113.0/30"),
+        ("pbx_public_address", "192.0.2.10"),
+        ("loopback", "127.0.0.0/8"),
+        ("loopback", "::1/128"),
+        ("pbx_never_block", "198.51.100.0/24"),
+    ]
+
+
+def test_all_networks_of_a_carrier_in_use_are_protected() -> None:
+    networks = {
+        text
+        for _why, text in protected_networks(model_with("pbx_trunks.0.identify_networks", ["54.172.60.0/30"]))
+    }
+    assert {str(one.network) for one in published()} <= networks
+    assert "168.86.128.0/18" in networks
+
+
+def test_every_text_in_the_view_is_escaped() -> None:
+    model = model_with("pbx_trunks.0.contacts", ["sip:203.0.113.1:5060;transport=tcp"])
+    assert config_view(model)["trunks"][0]["contacts"][0] == "sip:203.0.113.1:5060\\;transport=tcp"
+
+
+def test_without_a_termination_host_there_is_nothing_to_dial_but_the_view_stands() -> None:
+    variables = broken("pbx_trunks.0.termination_host", REMOVED)
+    del variables["pbx_trunks"][0]["auth_username"]
+    model, faults = read_model(variables)
+    assert faults == []
+    assert config_view(model)["trunks"][0]["auth"] == ""
