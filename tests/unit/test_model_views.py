@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.callcenter.pbx.plugins.module_utils.model import Model, RtpPorts
+from ansible_collections.callcenter.pbx.plugins.module_utils.model import (
+    Model,
+    RtpPorts,
+    parse_network,
+    parse_range,
+)
 from ansible_collections.callcenter.pbx.plugins.module_utils.model_networks import (
     protected_networks,
     published,
@@ -121,6 +126,29 @@ def test_an_inbound_only_trunk_needs_neither_password_nor_aor() -> None:
         one["type"] for one in required_objects(model_with("pbx_trunks.+", trunk)) if "second" in one["name"]
     }
     assert found == {"endpoint", "identify"}
+
+
+RANGES = ["192.0.2.7", "192.0.2.0/24", "0.0.0.0/0", "192.0.2.7/32", "2001:db8::/32", "::1"]
+NO_RANGES = [
+    "192.0.2.7/24",
+    "192.0.2.7/33",
+    "192.0.2.7/",
+    "192.0.2",
+    "192.0.2.7/٣",
+    "192.0.2.7 ",
+    "",
+    "x",
+    "::1/0",
+]
+
+
+@pytest.mark.parametrize("text", RANGES + NO_RANGES, ids=repr)
+def test_a_range_is_the_network_in_numbers(text: str) -> None:
+    """The quick way of reading networks accepts what `ipaddress` accepts, and means the same."""
+    network = parse_network(text)
+    expected = network and (network.version, int(network.network_address), int(network.broadcast_address))
+    assert parse_range(text) == expected
+    assert (expected is None) == (text in NO_RANGES)
 
 
 def test_protected_networks_are_the_trunks_the_pbx_loopback_and_never_block() -> None:

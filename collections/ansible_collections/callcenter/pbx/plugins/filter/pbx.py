@@ -21,7 +21,12 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.model_views import 
 
 
 def _sound(variables: object) -> Model:
-    """Return the model, or raise with all its faults: nothing is derived from a broken model."""
+    """Return the model, or raise with all its faults: nothing is derived from a broken model.
+
+    The blacklist is left out: nothing is derived from it, it can be long, and the preflight has checked it.
+    """
+    if isinstance(variables, Mapping):
+        variables = {key: value for key, value in variables.items() if key != "pbx_blacklist"}
     model, faults = read_model(variables)
     faults += [fault for rule in RULES for fault in rule(model)]
     if faults:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from .model import Fault, Model, Network, overlap, parse_network
+from .model import Fault, Model, Network, Range, overlap, parse_network, parse_range
 
 CARRIERS_FILE = Path(__file__).with_name("model_carriers.yml")
 LOOPBACK = (("loopback", IPv4Network("127.0.0.0/8")), ("loopback", IPv6Network("::1/128")))
@@ -95,22 +95,22 @@ def trunk_overlap_faults(model: Model) -> Iterator[Fault]:
 
 
 def blacklist_faults(model: Model) -> Iterator[Fault]:
-    """Blacklist entries that would block what must never be blocked, or everything, or repeat each other."""
-    protected = [(why, text, parse_network(text)) for why, text in protected_networks(model)]
-    seen: dict[Network, str] = {}
+    """Blacklist entries that would block what must never be blocked, or repeat each other."""
+    protected = [
+        (why, text, found) for why, text in protected_networks(model) if (found := parse_range(text))
+    ]
+    seen: set[Range] = set()
     for listed in model.blacklist:
-        if listed.network is None:
-            continue
         for why, text, network in protected:
-            if network is not None and overlap(listed.network, network):
+            if network.overlaps(listed.range):
                 yield Fault(
                     "pbx_blacklist",
                     f"{listed.text} overlaps {text} ({why})",
                     "Remove or narrow the entry; this network is never blocked",
                 )
-        if listed.network in seen:
+        if listed.range in seen:
             yield Fault("pbx_blacklist", f"{listed.text} is listed twice", "Remove one")
-        seen[listed.network] = listed.text
+        seen.add(listed.range)
 
 
 def identify_warnings(model: Model) -> Iterator[Fault]:

@@ -21,11 +21,11 @@ from .model import (
     Fault,
     Listed,
     Model,
-    Network,
     Outbound,
     RtpPorts,
     Trunk,
     parse_network,
+    parse_range,
 )
 from .numbering import is_e164
 
@@ -398,13 +398,11 @@ def _outbound(reader: Reader) -> Outbound:
 
 
 def _listed(reader: Reader, key: str, item: object) -> Listed | None:
-    text, reason = item, ""
+    text = item
     if isinstance(item, Mapping):
         entry = reader.reader(key, item)
         text = entry.raw("address")
-        reason = entry.text(
-            "reason", pattern(r"[^\x00-\x1f]{0,200}", "write one line of at most 200 characters"), ""
-        )
+        entry.text("reason", pattern(r"[^\x00-\x1f]{0,200}", "write one line of at most 200 characters"), "")
         entry.done()
         if text is None:
             return None
@@ -412,12 +410,12 @@ def _listed(reader: Reader, key: str, item: object) -> Listed | None:
     if not isinstance(text, str):
         reader.fault(key, f"{shown(text)} is not text", "Write an address or network in quotes")
         return None
-    remedy = network(text)
-    if remedy:
+    found = parse_range(text)
+    if found is None:
+        remedy = network(text) or "write an address or a network"
         reader.fault(key, f"{shown(text)} is not accepted", remedy[0].upper() + remedy[1:])
         return None
-    found: Network | None = parse_network(text)
-    return Listed(str(text), found, reason)
+    return Listed(text, found)
 
 
 def _public_address(reader: Reader) -> IPv4Address | None:

@@ -15,6 +15,8 @@ from .model import NORTH_AMERICA, CatchAll, Destination, Extension, Model, Trunk
 SIP_REALM = "asterisk"
 """The realm of every challenge. It is part of each stored digest."""
 
+Phones = Mapping[str, Extension]
+
 _NO_FORWARDING = "i"
 """Dial() option: a phone or carrier that answers with a redirection does not make the PBX dial elsewhere."""
 
@@ -97,10 +99,9 @@ def carrier_uri(model: Model, number: str) -> str:
     return f"PJSIP/{model.outbound.trunk}/sip:{number}@{host}"
 
 
-def _route(model: Model, exten: str, about: str, place: Destination | CatchAll) -> dict[str, Any]:
+def _route(phones: Phones, exten: str, about: str, place: Destination | CatchAll) -> dict[str, Any]:
     """Return one inbound route: a Goto for one extension under its own ring time, else a Dial."""
-    by_number = {extension.number: extension for extension in model.extensions}
-    rung = [by_number[number] for number in place.extensions if number in by_number]
+    rung = [phones[number] for number in place.extensions if number in phones]
     options = place.dial_options if isinstance(place, Destination) else ""
     plain = len(rung) == 1 and not options and rung[0].ring_seconds == place.ring_seconds
     return {
@@ -116,19 +117,20 @@ def _route(model: Model, exten: str, about: str, place: Destination | CatchAll) 
 def inbound_routes(model: Model, context: str) -> list[dict[str, Any]]:
     """Return the routes of one inbound context: each DID, its national form, then the catch-alls."""
     home = f"+{model.outbound.country_code}"
+    phones = {extension.number: extension for extension in model.extensions}
     routes = []
     for did in model.dids:
         for place in did.destinations:
             if place.context != context:
                 continue
-            routes.append(_route(model, did.number, "DID", place))
+            routes.append(_route(phones, did.number, "DID", place))
             if did.number.startswith(home):
                 national = did.number.removeprefix(home)
-                routes.append(_route(model, national, "DID without country code", place))
+                routes.append(_route(phones, national, "DID without country code", place))
     for trunk in model.trunks:
         if trunk.context == context and trunk.catch_all:
             for prefix in trunk.catch_all.prefixes:
-                routes.append(_route(model, f"_{prefix}.", f"any other {prefix} number", trunk.catch_all))
+                routes.append(_route(phones, f"_{prefix}.", f"any other {prefix} number", trunk.catch_all))
     return routes
 
 
