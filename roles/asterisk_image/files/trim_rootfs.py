@@ -30,14 +30,15 @@ MODULES = """
 """.split()
 
 # Package management, perl, documentation, keys: the image is replaced, never upgraded from inside. The
-# package list (var/lib/dpkg/status) stays for scanners.
+# package list (var/lib/dpkg/status) stays for scanners, and Asterisk's XML documentation, without which
+# it does not start.
 RUBBISH = """
     etc/asterisk usr/bin/apt* usr/bin/dirmngr* usr/bin/gpg* usr/bin/perl* usr/bin/sq* usr/bin/kbx*
     usr/bin/watchgnupg usr/bin/dpkg* usr/bin/c_rehash usr/bin/openssl usr/bin/passwd
     usr/bin/ch[asf]* usr/bin/gpasswd usr/bin/expiry usr/lib/apt usr/lib/dpkg usr/lib/gnupg*
     usr/lib/systemd usr/lib/*/gconv usr/lib/*/perl* usr/lib/*/security usr/sbin/user*
     usr/sbin/group* usr/sbin/newusers usr/sbin/pam* usr/sbin/mk* usr/sbin/fsck* usr/sbin/*part*
-    usr/share/asterisk/conf usr/share/asterisk/documentation usr/share/asterisk/firmware
+    usr/share/asterisk/conf usr/share/asterisk/firmware
     usr/share/asterisk/images usr/share/asterisk/phoneprov usr/share/asterisk/rest-api
     usr/share/asterisk/static-http usr/share/bug usr/share/common-licenses usr/share/doc
     usr/share/gdb usr/share/gnupg usr/share/i18n usr/share/info usr/share/lintian usr/share/locale
