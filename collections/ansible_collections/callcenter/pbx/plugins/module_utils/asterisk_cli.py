@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from ansible_collections.callcenter.pbx.plugins.module_utils.docker_engine import (
     DockerEngine,
-    DockerError,
     DockerTimeout,
 )
 
@@ -98,6 +97,15 @@ class AsteriskCli:
         """Return the number of open channels (a call has one per leg)."""
         return parse_channel_count(self.run(["core show channels count"])[0])
 
+    def is_drained(self) -> bool:
+        """Tell whether every endpoint refuses new calls."""
+        listed, refusing = self.run(["pjsip list endpoints", "pjsip show maintenance"])
+        return parse_names("endpoint", listed) <= parse_maintenance(refusing)
+
+    def is_resumed(self) -> bool:
+        """Tell whether no endpoint refuses new calls."""
+        return not parse_maintenance(self.run(["pjsip show maintenance"])[0])
+
     def drain(
         self,
         seconds: int,
@@ -106,7 +114,7 @@ class AsteriskCli:
     ) -> Drained:
         """Refuse new calls with 503 and wait until the running ones have ended.
 
-        :param seconds: how long to wait for them; PBX keeps refusing afterwards, see `resume`
+        :param seconds: how long to wait for them; new ones are refused until `resume` or a restart
         """
         start = clock()
         self.run(["pjsip set maintenance on all"])
@@ -124,6 +132,11 @@ def parse_names(kind: str, answer: str) -> frozenset[str]:
     word = PJSIP_KINDS[kind][1]
     lines = re.findall(rf"^\s*{word}:\s+(\S+)", answer, re.MULTILINE)
     return frozenset(name.split("/", 1)[0] for name in lines if not name.startswith("<"))
+
+
+def parse_maintenance(answer: str) -> frozenset[str]:
+    """Return the endpoints that refuse new calls, from `pjsip show maintenance`."""
+    return frozenset(re.findall(r"^\s+(\S+)\s+ON\s*$", answer, re.MULTILINE))
 
 
 def parse_parameters(answer: str) -> tuple[tuple[str, str], ...]:
@@ -164,9 +177,6 @@ def list_commands(kinds: Iterable[str] = PJSIP_KINDS) -> list[str]:
 
 
 def running_container(engine: DockerEngine, name: str) -> bool:
-    """Tell whether a container runs; False without an engine."""
-    try:
-        found = engine.container(name)
-    except DockerError:
-        return False
-    return bool(found and found["State"]["Running"])
+    """Tell whether a container runs, and is not on its way from one crash to the next."""
+    state = (engine.container(name) or {}).get("State", {})
+    return bool(state.get("Running") and not state.get("Restarting"))

@@ -102,13 +102,14 @@ class ContainerPbx:
     def activate(self, activation: Activation) -> Drained | None:
         try:
             if activation.restart_reasons:
-                drained = self.cli.drain(self.drain_seconds)
+                # One that has crashed has no calls left to wait for.
+                drained = self.cli.drain(self.drain_seconds) if self.started_at() else None
                 self.engine.restart_container(self.container, STOP_SECONDS)
                 self.cli.await_boot(BOOT_SECONDS)
                 return drained
             answers = self.cli.run(activation.commands)
         except (AsteriskSilent, DockerError) as error:
-            raise ActivationFailed(str(error)) from error
+            raise ActivationFailed(self._with_last_words(str(error))) from error
         for command, answer in zip(activation.commands, answers, strict=True):
             if any(word in answer for word in _REFUSALS):
                 raise ActivationFailed(f"`{command}` answered: {answer.strip()}")
@@ -126,6 +127,13 @@ class ContainerPbx:
     def _inspect(self) -> dict[str, Any]:
         return self.engine.container(self.container) or {}
 
+    def _with_last_words(self, failure: str) -> str:
+        """Add what a crashed Asterisk said about it."""
+        if self.started_at():
+            return failure
+        words = release_findings.log_faults(self.engine.logs(self.container, 50), {})
+        return f"{failure}; it said: {'; '.join(words[-5:])}" if words else failure
+
     def _judge(
         self, trial: AsteriskCli, files: Mapping[str, str], objects: frozenset[PjsipObject]
     ) -> Snapshot:
@@ -138,8 +146,8 @@ class ContainerPbx:
             release_findings.parse_functions(answers[len(_SURVEY) + 1]),
         )
         log = self.engine.exec(trial.container, _READ_LOGS).stdout + self.engine.logs(trial.container, 10000)
-        faults = [
-            *release_findings.log_faults(log, files),
+        # What Asterisk complains of comes first: most of the rest would only follow from it.
+        faults = release_findings.log_faults(log, files) or [
             *release_findings.reference_faults(files, present),
             *release_findings.dialplan_faults(snapshot.contexts, present),
             *release_findings.missing_objects(self.required, present),
@@ -225,9 +233,11 @@ def differences(expected: Snapshot, actual: Snapshot) -> list[str]:
         faults += [f"{kind} {name!r} did not appear" for name in sorted(names - actual.objects[kind])]
         faults += [f"{kind} {name!r} did not go away" for name in sorted(actual.objects[kind] - names)]
     for item, wanted in sorted(expected.parameters.items(), key=str):
-        keys = sorted({key for key, _ in set(wanted) ^ set(actual.parameters[item])})
-        if keys:
-            faults.append(f"{item.kind} {item.name!r} kept its former {', '.join(keys)}")
+        found = actual.parameters[item]
+        keys = sorted({key for key, _ in set(wanted) ^ set(found)})
+        # An object that is not there at all has been named above.
+        if keys and found:
+            faults.append(f"{item.kind} {item.name!r} kept its former {', '.join(keys[:5])}")
     for name in sorted(expected.contexts.keys() | actual.contexts.keys()):
         if expected.contexts.get(name) != actual.contexts.get(name):
             faults.append(f"dialplan context {name!r} is not what was sent")

@@ -210,10 +210,10 @@ def main() -> None:
             plan = outcome.plan
             result = release_report.done(outcome)
     except Rejected as refusal:
-        faults = [masker.mask(fault) for fault in refusal.faults]
+        faults = [masker.sentence(fault) for fault in refusal.faults]
         module.fail_json(msg=release_report.refused(faults, tree.live_release()), faults=faults)
     except RolledBack as failure:
-        module.fail_json(msg=masker.mask(release_report.rolled_back(failure, wanted["container"])))
+        module.fail_json(msg=masker.sentence(release_report.rolled_back(failure, wanted["container"])))
     except TreeBusy as busy:
         module.fail_json(msg=f"Another run works on {busy}. Wait for it to end, then run again.")
     except DockerError as error:
