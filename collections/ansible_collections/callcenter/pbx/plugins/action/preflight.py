@@ -29,7 +29,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             )
         report = check_model(model)
         result["changed"] = False
-        result["faults"] = [str(fault) for fault in report.faults]
         result["warnings"] = [str(warning) for warning in report.warnings]
         if report.faults:
             count = len(report.faults)

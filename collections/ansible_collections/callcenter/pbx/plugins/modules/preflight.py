@@ -43,13 +43,13 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-faults:
-  description: What is wrong, one sentence or two each. Empty when the model is sound.
-  returned: always
-  type: list
-  elements: str
-  sample:
-    - "pbx_extensions: extension 911 is an emergency number. Choose another number."
+msg:
+  description: Everything that is wrong, one line each.
+  returned: on failure
+  type: str
+  sample: |-
+    This site's model has 1 fault; nothing was touched.
+    - pbx_extensions: extension 911 is an emergency number. Choose another number.
 warnings:
   description: What works but is doubtful.
   returned: always
