@@ -153,8 +153,10 @@ def test_image_view() -> None:
     ],
 )
 def test_container_view(state: dict[str, Any], expected: dict[str, Any]) -> None:
-    view = host_state.container_view({"State": state, "Config": {"Image": "app:1", "Labels": None}})
-    assert view == {"exists": True, "image": "app:1", "labels": {}, **expected}
+    view = host_state.container_view(
+        {"State": state, "Image": "sha256:0f", "Config": {"Image": "app:1", "Labels": None}}
+    )
+    assert view == {"exists": True, "image": "app:1", "image_id": "sha256:0f", "labels": {}, **expected}
 
 
 def test_absent_container_has_every_field() -> None:

@@ -108,7 +108,7 @@ def image_view(inspected: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def container_view(inspected: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return `{exists, running, health, image, labels, started_at}` of a container inspection.
+    """Return `{exists, running, health, image, image_id, labels, started_at}` of an inspection.
 
     `health` is Docker's word (`healthy`, `unhealthy`, `starting`) or None without a health check.
     """
@@ -118,6 +118,7 @@ def container_view(inspected: Mapping[str, Any] | None) -> dict[str, Any]:
             "running": False,
             "health": None,
             "image": None,
+            "image_id": None,
             "labels": {},
             "started_at": None,
         }
@@ -129,6 +130,7 @@ def container_view(inspected: Mapping[str, Any] | None) -> dict[str, Any]:
         "running": bool(state.get("Running")),
         "health": None if health in (None, "none") else health,
         "image": config.get("Image"),
+        "image_id": inspected.get("Image"),
         "labels": config.get("Labels") or {},
         "started_at": state.get("StartedAt"),
     }

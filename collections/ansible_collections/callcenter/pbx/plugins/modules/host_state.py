@@ -138,6 +138,7 @@ state:
               running: true
               health: healthy
               image: "app:1"
+              image_id: "sha256:0f3…"
               labels: {}
               started_at: "2026-01-01T00:00:00.0Z"
 """
