@@ -32,7 +32,7 @@ _AWAIT_BOOT = (
 )
 _HEALTHCHECK = "/usr/local/bin/sip-healthcheck"
 
-_PARAMETER = re.compile(r"^ (?P<key>\S+)\s+: (?P<value>.*)$")
+_PARAMETER = re.compile(r"^ (?P<key>\S+)\s+:(?P<value>.*)$")
 _CHANNELS = re.compile(r"^(\d+) active channels?$", re.MULTILINE)
 _CONTEXT = re.compile(r"^\[ Context '(?P<name>[^']+)' created by 'pbx_config' \]$", re.MULTILINE)
 _UDP_TRANSPORT = re.compile(r"^Transport:\s+\S+\s+udp\s.*:(?P<port>\d+)\s*$", re.MULTILINE)

@@ -63,7 +63,8 @@ def roots(files: Mapping[str, str], name: str) -> frozenset[str]:
             if includer not in seen:
                 seen.add(includer)
                 queue.append(includer)
-    return frozenset(found)
+    # In a circle nobody is outermost.
+    return frozenset(found or {name})
 
 
 def sections(files: Mapping[str, str], root: str) -> tuple[Section, ...]:

@@ -114,7 +114,7 @@ class ReleaseTree:
     def locked(self) -> Iterator[None]:
         """Hold the tree against other runs; the system releases it when the process dies."""
         self._make_dir(self.base)
-        with (self.base / ".lock").open("w") as handle:
+        with (self.base / ".lock").open("a") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -124,6 +124,8 @@ class ReleaseTree:
     def record_loaded(self, *releases: str) -> None:
         """Remember which releases Asterisk may have loaded from now on."""
         known = list(dict.fromkeys(filter(None, releases)))
+        if tuple(known) == self.loaded():
+            return
         temporary = self._state.with_suffix(".new")
         self._write(temporary, json.dumps({"loaded": known}) + "\n")
         temporary.replace(self._state)
