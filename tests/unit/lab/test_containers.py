@@ -55,7 +55,7 @@ def test_server_gets_exactly_the_files_it_needs() -> None:
 
 def test_only_the_server_has_wide_rights() -> None:
     assert containers._specification(SCANNER)["HostConfig"]["CapAdd"] == ["NET_ADMIN", "NET_RAW"]
-    assert containers._specification(PBX)["HostConfig"]["CapDrop"] == ["SYS_RESOURCE"]
+    assert "SYS_ADMIN" in containers._specification(PBX)["HostConfig"]["CapAdd"]
 
 
 def test_known_hosts_line_names_the_server_both_ways() -> None:
