@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import dpkt
 
@@ -120,7 +121,7 @@ class Recording:
     sip: tuple[CapturedMessage, ...]
     rtp: tuple[RtpPacket, ...]
 
-    @property
+    @cached_property
     def flows(self) -> list[RtpFlow]:
         """All RTP, by source, destination and SSRC."""
         return rtp_flows(self.rtp)
@@ -141,7 +142,7 @@ class Recording:
             and item.message.method == "INVITE"
         ]
 
-    @property
+    @cached_property
     def legs(self) -> list[Leg]:
         """All calls this host took part in, in order of their first message."""
         call_ids = dict.fromkeys(item.message.call_id for item in self.sip if item.message.method == "INVITE")
@@ -300,20 +301,10 @@ class _Tcpdump:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._file = WORK_DIR / f"capture-{next(_serial)}.pcap"
-        # Immediate mode and -U: a packet is in the file when the next command runs, not a buffer later.
-        command = [
-            "tcpdump",
-            "-i",
-            "eth0",
-            "-n",
-            "-U",
-            "--immediate-mode",
-            "-Z",
-            "root",
-            "-w",
-            str(self._file),
-        ]
-        self._process = machine.start([*command, "udp or tcp"], "tcpdump")
+        # -U: a packet is in the file when the next command runs, not a buffer later.
+        # -B (KiB): a busy machine must not make tcpdump lose what the host did receive.
+        options = ["-i", "eth0", "-n", "-U", "-B", "16384", "--immediate-mode", "-Z", "root"]
+        self._process = machine.start(["tcpdump", *options, "-w", str(self._file), "udp or tcp"], "tcpdump")
         machine.run(
             ["sh", "-c", f"until grep -q 'listening on' {self._process.output_file}; do sleep 0.02; done"], 10
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from lab.driver.agents import Pbx
-from lab.driver.machine import Machine
+from lab.driver.machine import Machine, Process
 from lab.driver.messages import SipMessage, parse_message
 
 _ASK = """
@@ -28,6 +28,17 @@ try:
 except OSError:
     print("closed")
 """
+_KEEP_ASKING = """
+import socket, sys, time
+host, port, interval, request = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+    for number in range(1, 1 << 30):
+        try:
+            channel.sendto(request.replace("SERIAL", str(number)).encode(), (host, port))
+        except OSError:
+            pass  # the host is away for a moment
+        time.sleep(interval)
+"""
 _serial = itertools.count(1)
 
 
@@ -49,26 +60,32 @@ class Scanner:
             caller: user part of the From.
             seconds: how long to wait.
         """
-        number = next(_serial)
-        target = f"{user}@{self.pbx.target}" if user else self.pbx.target
-        request = "\r\n".join(
-            (
-                f"{method} sip:{target} SIP/2.0",
-                f"Via: SIP/2.0/UDP {self.machine.address}:5060;branch=z9hG4bK-scan-{id(self)}-{number};rport",
-                "Max-Forwards: 70",
-                f"From: <sip:{caller}@{self.machine.address}>;tag=scan{number}",
-                f"To: <sip:{target}>",
-                f"Call-ID: scan-{id(self)}-{number}@{self.machine.address}",
-                f"CSeq: 1 {method}",
-                f"Contact: <sip:1000@{self.machine.address}:5060>",
-                "User-Agent: friendly-scanner",
-                "Content-Length: 0",
-                "",
-                "",
-            )
-        )
+        request = self._request(method, user, caller, f"{id(self)}-{next(_serial)}")
         arguments = [self.pbx.address, str(self.pbx.sip_port), str(seconds), request]
         return parse_message(self.machine.run(["python3", "-c", _ASK, *arguments]))
+
+    def keep_asking(self, method: str, *, interval: float) -> Process:
+        """Send a request every ``interval`` seconds until the process is stopped, whatever comes back."""
+        request = self._request(method, "", "1000", f"{id(self)}-{next(_serial)}-SERIAL")
+        arguments = [self.pbx.address, str(self.pbx.sip_port), str(interval), request]
+        return self.machine.start(["python3", "-c", _KEEP_ASKING, *arguments], "scan")
+
+    def _request(self, method: str, user: str, caller: str, identity: str) -> str:
+        target = f"{user}@{self.pbx.target}" if user else self.pbx.target
+        own = self.machine.address
+        lines = (
+            f"{method} sip:{target} SIP/2.0",
+            f"Via: SIP/2.0/UDP {own}:5060;branch=z9hG4bK-{identity};rport",
+            "Max-Forwards: 70",
+            f"From: <sip:{caller}@{own}>;tag=scan",
+            f"To: <sip:{target}>",
+            f"Call-ID: {identity}@{own}",
+            f"CSeq: 1 {method}",
+            f"Contact: <sip:{caller}@{own}:5060>",
+            "User-Agent: friendly-scanner",
+            "Content-Length: 0",
+        )
+        return "\r\n".join((*lines, "", ""))
 
     def tcp_port_is_open(self, seconds: float = 2.0) -> bool:
         """Whether the PBX's SIP port accepts a TCP connection within that time."""
