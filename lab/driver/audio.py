@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lab.capture import Leg, RtpFlow
+from lab.driver.capture import Leg, RtpFlow
 from lab.driver.sipp import Codec
 
 PACKETS_PER_SECOND = 50

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lab.capture import record
 from lab.driver.agents import Answer, Talk
 from lab.driver.audio import assert_two_way_audio
+from lab.driver.capture import record
 from lab.driver.machine import DriverError
 from lab.driver.parties import parties
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lab.capture import record
 from lab.driver.agents import Answer, Phone
+from lab.driver.capture import record
 from lab.driver.parties import Parties
 
 

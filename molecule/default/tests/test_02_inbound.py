@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from lab.capture import Leg, record
 from lab.driver.agents import Answer, Pop, Talk
 from lab.driver.audio import assert_two_way_audio
+from lab.driver.capture import Leg, record
 from lab.driver.parties import Parties
 from lab.driver.sipp import ALAW, ULAW
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from lab.capture import Leg, record
 from lab.driver.agents import Talk
 from lab.driver.audio import assert_two_way_audio
+from lab.driver.capture import Leg, record
 from lab.driver.messages import SipMessage
 from lab.driver.parties import Parties
 

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from lab.capture import Leg, record
 from lab.driver.agents import Talk
 from lab.driver.audio import assert_two_way_audio
+from lab.driver.capture import Leg, record
 from lab.driver.parties import Parties
 
 TERMINATION = "nlpbay.pstn.ashburn.twilio.com"

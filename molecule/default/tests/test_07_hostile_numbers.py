@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from lab.capture import record
 from lab.driver.agents import OngoingCall, Party, Phone, Pop, Refuse, Talk
+from lab.driver.capture import record
 from lab.driver.parties import Parties
 from lab.driver.scanner import Scanner
 

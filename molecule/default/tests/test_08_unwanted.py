@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.capture import record
+from lab.driver.capture import record
 from lab.driver.parties import Parties
 from lab.driver.playbook import redeployed
 

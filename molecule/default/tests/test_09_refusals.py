@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.capture import Leg, Recordings, record
 from lab.driver.agents import NEVER_ANSWER, OngoingCall, Refuse
+from lab.driver.capture import Leg, Recordings, record
 from lab.driver.parties import Parties
 
 DID = "+19863334949"

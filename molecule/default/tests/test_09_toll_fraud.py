@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from lab.capture import Leg, Recordings, record
 from lab.driver.agents import Phone, Talk
 from lab.driver.audio import assert_two_way_audio
+from lab.driver.capture import Leg, Recordings, record
 from lab.driver.parties import Parties
 from lab.driver.playbook import redeployed
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from lab.capture import Leg, record
 from lab.driver.agents import CallResult, Talk
 from lab.driver.audio import MAX_LOSS, PACKETS_PER_SECOND
+from lab.driver.capture import Leg, record
 from lab.driver.parties import Parties
 
 DID = "+19863334949"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from lab.capture import Leg, record
 from lab.driver.agents import Talk
 from lab.driver.audio import audio_between
+from lab.driver.capture import Leg, record
 from lab.driver.parties import Parties
 from lab.driver.playbook import PlaybookResult, run_playbook
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from lab.capture import Recording, record
+from lab.driver.capture import Recording, record
 from lab.driver.machine import docker_client
 from lab.driver.parties import Parties
 from lab.driver.playbook import redeployed
