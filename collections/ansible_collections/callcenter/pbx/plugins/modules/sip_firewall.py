@@ -16,8 +16,8 @@ description:
   - C(DOCKER-USER) is made when Docker has not yet made it, and is jumped to first from C(FORWARD), before
     established flows are accepted. A ban therefore cuts running calls.
   - Refuses a list that would block what the host depends on, and changes nothing then. Protected are
-    loopback, the host's own addresses and default gateways, Docker's networks and gateways, the address Ansible comes
-    from, and what O(never_block) and O(protected_networks) name.
+    loopback, the host's own addresses and default gateways, Docker's networks and gateways, the address
+    Ansible comes from, and what O(never_block) and O(protected_networks) name.
   - Where a plain iptables C(INPUT) turns callers away, keeps the chain C(SIP-OPEN). Where ufw or firewalld
     guards the host it only reports whether they let callers in.
   - Saves what C(callcenter-firewall) restores at boot in C(/var/lib/callcenter-firewall).
