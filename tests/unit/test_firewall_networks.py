@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_networks import (
     Entry,
     Protected,
+    drop_covered,
     find_conflicts,
     merge,
     parse_network,
@@ -134,6 +135,13 @@ WIDE = protected("office", "198.51.0.0/16")
 def test_find_conflicts(items: list[str], expected: list[tuple[int, str]]) -> None:
     found = find_conflicts(read_block_list(items).entries, [CARRIER, LOOPBACK, WIDE])
     assert [(conflict.entry.position, conflict.protected.name) for conflict in found] == expected
+
+
+def test_drop_covered_keeps_the_widest_and_the_first() -> None:
+    gateway = protected("gateway", "198.51.100.1")
+    again = protected("loopback again", "127.0.0.0/8")
+    v6 = protected("IPv6 loopback", "::1")
+    assert drop_covered([gateway, CARRIER, WIDE, LOOPBACK, again, v6]) == (WIDE, LOOPBACK, v6)
 
 
 def test_conflict_names_both() -> None:

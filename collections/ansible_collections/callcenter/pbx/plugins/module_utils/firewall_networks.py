@@ -140,6 +140,27 @@ def merge(networks: Iterable[Network]) -> tuple[Network, ...]:
     return tuple(merged)
 
 
+def drop_covered(protected: Sequence[Protected]) -> tuple[Protected, ...]:
+    """Leave out what lies within another one, so that a refusal names a network once, by its widest name."""
+
+    def covers(outer: Protected, inner: Protected) -> bool:
+        return (
+            outer.network.version == inner.network.version
+            and outer.network.first <= inner.network.first
+            and inner.network.last <= outer.network.last
+        )
+
+    return tuple(
+        inner
+        for place, inner in enumerate(protected)
+        if not any(
+            covers(outer, inner) and (other < place or not covers(inner, outer))
+            for other, outer in enumerate(protected)
+            if other != place
+        )
+    )
+
+
 def find_conflicts(entries: Iterable[Entry], protected: Iterable[Protected]) -> tuple[Conflict, ...]:
     """Pair each entry with every protected network it overlaps, in the order of the list."""
     guards = {version: [one for one in protected if one.network.version == version] for version in BITS}

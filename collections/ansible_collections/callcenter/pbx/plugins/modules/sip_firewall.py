@@ -136,6 +136,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_networks i
     BlockList,
     Network,
     Protected,
+    drop_covered,
     find_conflicts,
     merge,
     parse_network,
@@ -232,7 +233,7 @@ class Host:
         source = ansible_source()
         if source:
             found.append(Protected("the address Ansible comes from", parse_network(source)[0]))
-        return tuple(found)
+        return drop_covered(found)
 
     def _docker_networks(self) -> tuple[Protected, ...]:
         """Ask the engine, if it runs: connecting to the socket of a stopped one would start it."""
