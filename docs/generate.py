@@ -10,7 +10,14 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "docs" / "variables.md"
-ORDER = ("docker_host", "sip_firewall", "asterisk_image", "asterisk_config", "asterisk_container", "asterisk_smoke")
+ORDER = (
+    "docker_host",
+    "sip_firewall",
+    "asterisk_image",
+    "asterisk_config",
+    "asterisk_container",
+    "asterisk_smoke",
+)
 INTRODUCTION = """# Variables
 
 <!-- Written by `make docs` from roles/*/meta/argument_specs.yml. Edit there. -->

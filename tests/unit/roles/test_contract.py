@@ -25,15 +25,23 @@ def options(role: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: str(role.name))
 def test_defaults_agree_with_argument_specs(role: Path) -> None:
-    public = {name: value for name, value in load(role / "defaults" / "main.yml").items() if not name.startswith("__")}
-    documented = {name: option.get("default") for name, option in options(role).items() if "default" in option}
+    public = {
+        name: value
+        for name, value in load(role / "defaults" / "main.yml").items()
+        if not name.startswith("__")
+    }
+    documented = {
+        name: option.get("default") for name, option in options(role).items() if "default" in option
+    }
     assert documented == public
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: str(role.name))
 def test_an_option_is_either_required_or_has_a_default(role: Path) -> None:
     undecided = [
-        name for name, option in options(role).items() if bool(option.get("required")) == ("default" in option)
+        name
+        for name, option in options(role).items()
+        if bool(option.get("required")) == ("default" in option)
     ]
     assert undecided == []
 
