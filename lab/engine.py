@@ -51,7 +51,8 @@ def ensure_engine(console: Console) -> None:
         LabError: root's rights are missing, or the engine does not start.
     """
     if not _answers():
-        ensure_programs({"dockerd": "docker.io", "docker": "docker.io"}, console)
+        ensure_programs({"dockerd": "docker.io"}, console)
+        ensure_programs({"docker": "docker-cli"}, console)  # since Debian 13 a package of its own
         if not _answers():  # the package's own scripts may have started it
             _start(console)
     _admit_user(console)

@@ -100,7 +100,8 @@ def _remove(console: Console) -> None:
     with _one_at_a_time(console):
         for item in containers.remove_all(engine.connect()):
             console.say(f"Removed {item}")
-        shutil.rmtree(CACHE_DIR)
+        if CACHE_DIR.exists():
+            shutil.rmtree(CACHE_DIR)
 
 
 def status(_console: Console) -> None:
