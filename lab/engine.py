@@ -10,6 +10,7 @@ from __future__ import annotations
 import getpass
 import grp
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -56,6 +57,11 @@ def ensure_engine(console: Console) -> None:
         if not _answers():  # the package's own scripts may have started it
             _start(console)
     _admit_user(console)
+
+
+def is_present() -> bool:
+    """Whether this machine has an engine, running or not."""
+    return shutil.which("dockerd") is not None or _answers()
 
 
 def stop_engine(console: Console) -> None:

@@ -68,9 +68,10 @@ def down(console: Console) -> None:
 
 def clean(console: Console) -> None:
     """Do what ``down`` does, remove images and passwords too, and stop an engine that the lab started."""
-    _remove(console)
-    for name in images.remove_images(engine.connect()):
-        console.say(f"Removed image {name}")
+    if engine.is_present():
+        _remove(console)
+        for name in images.remove_images(engine.connect()):
+            console.say(f"Removed image {name}")
     if secrets.remove_vault():
         console.say("Removed the lab's passwords")
     engine.stop_engine(console)
@@ -98,6 +99,7 @@ def ssh(_console: Console) -> None:
 
 def _remove(console: Console) -> None:
     with _one_at_a_time(console):
+        engine.ensure_engine(console)  # one that does not run keeps the lab on its disk
         for item in containers.remove_all(engine.connect()):
             console.say(f"Removed {item}")
         if CACHE_DIR.exists():
