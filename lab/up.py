@@ -60,7 +60,8 @@ def call(console: Console) -> None:
 
 def down(console: Console) -> None:
     """Remove the containers, networks, volumes and keys of the lab; images and passwords stay."""
-    _remove(console)
+    if engine.is_present():
+        _remove(console)
     console.say(
         "The lab is gone; its images and passwords stay for the next `make up` (`make clean` removes them)"
     )
