@@ -53,6 +53,7 @@ class Request:
 
     uri: str
     transport: str
+    from_user: str
     local_host: str
     local_port: int
     call_id: str
@@ -66,11 +67,11 @@ class Request:
             f"OPTIONS {self.uri} SIP/2.0",
             f"Via: SIP/2.0/{self.transport.upper()} {local};rport;branch={self.branch}",
             "Max-Forwards: 70",
-            f"From: <sip:probe@{local}>;tag={self.tag}",
+            f"From: <sip:{self.from_user}@{local}>;tag={self.tag}",
             f"To: <{self.uri}>",
             f"Call-ID: {self.call_id}",
             "CSeq: 1 OPTIONS",
-            f"Contact: <sip:probe@{local};transport={self.transport}>",
+            f"Contact: <sip:{self.from_user}@{local};transport={self.transport}>",
             "Accept: application/sdp",
             "User-Agent: callcenter-probe",
             "Content-Length: 0",
@@ -79,7 +80,12 @@ class Request:
 
 
 def options(
-    host: str, port: int = 5060, transport: str = "udp", timeout: float = 3.0, user: str | None = None
+    host: str,
+    port: int = 5060,
+    transport: str = "udp",
+    timeout: float = 3.0,
+    user: str | None = None,
+    from_user: str = "probe",
 ) -> SipAnswer:
     """Send one OPTIONS request and return the final answer to it.
 
@@ -88,6 +94,7 @@ def options(
     :param transport: ``udp`` or ``tcp``.
     :param timeout: seconds until silence counts as no answer; UDP resends meanwhile.
     :param user: user part of the Request-URI; none by default.
+    :param from_user: user part of From. A server that knows it challenges; others may log an intruder.
     :raises SipNoAnswer: nothing came in time.
     :raises SipUnreachable: the connection was refused, or there is no way there.
     :raises SipBadAnswer: what came is not SIP.
@@ -96,8 +103,9 @@ def options(
     if transport not in ("udp", "tcp"):
         raise ValueError(f"transport must be udp or tcp, not {transport!r}")
     target = f"{user}@{bracketed(host)}" if user else bracketed(host)
-    if not target.isascii() or not target.isprintable() or " " in target:
-        raise ValueError(f"{target!r} cannot be part of a SIP URI")
+    for part in (target, from_user):
+        if not part.isascii() or not part.isprintable() or " " in part:
+            raise ValueError(f"{part!r} cannot be part of a SIP URI")
     uri = f"sip:{target}:{port}" + (";transport=tcp" if transport == "tcp" else "")
     asked = f"OPTIONS {uri} over {transport.upper()}"
     started = time.monotonic()
@@ -108,6 +116,7 @@ def options(
             request = Request(
                 uri=uri,
                 transport=transport,
+                from_user=from_user,
                 local_host=local_host,
                 local_port=local_port,
                 call_id=f"{token}@probe",

@@ -1,0 +1,161 @@
+# Copyright: callcenter contributors
+# MIT licence (see LICENSE)
+"""The list of smoke checks, in the order they are shown. A new check is a judge and an entry here."""
+
+from __future__ import annotations
+
+from ansible_collections.callcenter.pbx.plugins.module_utils import smoke_server as server
+from ansible_collections.callcenter.pbx.plugins.module_utils import smoke_sip as sip
+from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_types import Check
+
+_PUT_BACK = "Run site.yml: it puts the model back into service. "
+_CONSOLE = "Look with `docker compose exec asterisk asterisk -rx"
+_RENEW_FIREWALL = "Run playbooks/host.yml: it renews chain and sets. Then find out who changed them."
+
+CHECKS = (
+    Check(
+        "compose-state",
+        "compose state",
+        server.compose_state,
+        symptom="Nothing answers: no call, no registration",
+        remedy="See `docker compose ps` and `docker compose logs --tail 50 asterisk` in {root_dir}.",
+        needs_console=False,
+    ),
+    Check(
+        "version",
+        "version",
+        sip.asterisk_version,
+        symptom="Anyone can end Asterisk's SIP service with one message",
+        remedy="Run site.yml with the newest package: `asterisk_image_minimum_version` is the floor.",
+    ),
+    Check(
+        "options-udp",
+        "answers over UDP",
+        sip.answers_over("udp"),
+        symptom="Extensions do not register, incoming calls do not arrive",
+        remedy="Open the SIP port for UDP in the cloud's firewall too. On the server: `docker compose ps` "
+        "shows whether it is published, `iptables -nvL SIP-BLACKLIST` whether the asking address is dropped.",
+        needs_console=False,
+    ),
+    Check(
+        "options-tcp",
+        "answers over TCP",
+        sip.answers_over("tcp"),
+        symptom="Phones set to TCP do not register",
+        remedy="Open the SIP port for TCP in the cloud's firewall too. On the server: `docker compose ps` "
+        "shows whether it is published, `pjsip show transports` whether Asterisk listens.",
+        needs_console=False,
+    ),
+    Check(
+        "transports",
+        "transports",
+        sip.transports,
+        symptom="Phones or carriers cannot reach Asterisk over one of UDP and TCP",
+        remedy=f"{_PUT_BACK}{_CONSOLE} 'pjsip show transports'`.",
+    ),
+    Check(
+        "trunk-identifies",
+        "trunk identifies",
+        sip.trunk_identifies,
+        symptom='"No matching endpoint found": incoming calls fail',
+        remedy=f"Check identify_networks in pbx_trunks. {_PUT_BACK}{_CONSOLE} 'pjsip show identifies'`.",
+    ),
+    Check(
+        "trunk-endpoints",
+        "trunk endpoints",
+        sip.trunk_endpoints,
+        symptom='"No matching endpoint found": incoming calls fail, or arrive in the wrong context',
+        remedy=f"{_PUT_BACK}{_CONSOLE} 'pjsip show endpoint NAME'`.",
+    ),
+    Check(
+        "trunk-auths",
+        "trunk auths",
+        sip.trunk_auths,
+        symptom='"There were no auth ids available": outgoing calls fail',
+        remedy=f"Check auth_username in pbx_trunks and the trunk's entry in pbx_secrets (vault). {_PUT_BACK}",
+    ),
+    Check(
+        "trunk-aors",
+        "trunk AORs",
+        sip.trunk_aors,
+        symptom="Outgoing calls fail: nothing at the carrier answers",
+        remedy="Check contacts and termination_host in pbx_trunks, name resolution and routes on the "
+        "server, and that the carrier knows this address. "
+        f"{_CONSOLE} 'pjsip show contacts'`.",
+    ),
+    Check(
+        "extensions",
+        "extensions",
+        sip.extensions,
+        symptom="Extensions not registering",
+        remedy=f"{_PUT_BACK}{_CONSOLE} 'pjsip show endpoints'`.",
+    ),
+    Check(
+        "dialling",
+        "dialling",
+        sip.dialling,
+        symptom="A documented number cannot be dialled, or leads to somebody else",
+        remedy=_PUT_BACK,
+    ),
+    Check(
+        "published-ports",
+        "published ports",
+        server.published_ports,
+        symptom="One-way or no audio, or nothing at all",
+        remedy="Check pbx_sip_port and pbx_rtp_ports. Run site.yml: it renews the container.",
+        needs_console=False,
+    ),
+    Check(
+        "rtp-range",
+        "RTP range",
+        sip.rtp_range,
+        symptom="One-way or no audio on some calls",
+        remedy="rtp.conf and the published ports must agree: both come from pbx_rtp_ports. Run site.yml.",
+    ),
+    Check(
+        "channels",
+        "channels",
+        sip.channels,
+        symptom="New calls are refused",
+        remedy=f"{_CONSOLE} 'core show channels'`.",
+    ),
+    Check(
+        "log-written",
+        "log written",
+        server.log_written,
+        symptom="The log shows nothing, whatever happens",
+        remedy="Check the mount of {root_dir}/logs and that uid 15060 may write there; run site.yml.",
+    ),
+    Check(
+        "log-activity",
+        "log activity",
+        server.log_activity,
+        symptom='"No matching endpoint found": incoming calls failed',
+        remedy="If the check of the trunks' identifies passes, it is over.",
+        needs_console=False,
+    ),
+    Check(
+        "blacklist-docker-user",
+        "ban: published ports",
+        server.blacklist_first_in_docker_user,
+        symptom="A banned source still gets through to the PBX",
+        remedy=_RENEW_FIREWALL,
+        needs_console=False,
+    ),
+    Check(
+        "blacklist-input",
+        "ban: the host",
+        server.blacklist_first_in_input,
+        symptom="A banned source still gets through to the server itself",
+        remedy=_RENEW_FIREWALL,
+        needs_console=False,
+    ),
+    Check(
+        "blacklist-sets",
+        "ban: the list",
+        server.blacklist_matches,
+        symptom="A banned source still gets through",
+        remedy=_RENEW_FIREWALL,
+        needs_console=False,
+    ),
+)

@@ -1,0 +1,191 @@
+# Copyright: callcenter contributors
+# MIT licence (see LICENSE)
+"""Gather on the server all that the smoke checks look at, in one go. Changes nothing.
+
+The evidence is text as the tools print it, so that the checks can show it. No command is asked whose answer
+holds a password; `pjsip list auths` names objects and users only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.callcenter.pbx.plugins.module_utils.asterisk_cli import AsteriskCli, AsteriskSilent
+from ansible_collections.callcenter.pbx.plugins.module_utils.docker_engine import DockerEngine, DockerError
+from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_dialplan import resolve_all
+from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_log import LOG_IN_CONTAINER, read_activity
+
+CONSOLE_COMMANDS = (
+    "core show version",
+    "core show uptime seconds",
+    "core show channels count",
+    "pjsip show identifies",
+    "pjsip show endpoints",
+    "pjsip list auths",
+    "pjsip list aors",
+    "pjsip show transports",
+    "pjsip show maintenance",
+    "rtp show settings",
+    "logger show channels",
+)
+HOST_COMMANDS = {
+    "iptables": ("iptables-save", "-t", "filter"),
+    "ip6tables": ("ip6tables-save", "-t", "filter"),
+    "sets": ("ipset", "list", "-terse"),
+}
+LOG_TAIL_BYTES = 1024 * 1024
+
+# Of a trunk's endpoint these parameters leave the host, no other.
+_ENDPOINT_PARAMETERS = frozenset({"allow", "aors", "context", "outbound_auth", "transport"})
+_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_COMPOSE_LABEL = "com.docker.compose."
+_HAS_OPEN = 'for file in /proc/[0-9]*/fd/*; do [ "$file" -ef "$1" ] && exit 0; done; exit 1'
+
+
+def gather(
+    root_dir: str, container: str, trunks: Sequence[str], dialled: Sequence[Mapping[str, str]]
+) -> dict[str, Any]:
+    """Return all evidence, see the module's RETURN.
+
+    :param trunks: names of the trunks' endpoints
+    :param dialled: mappings with ``context`` and ``dialled``
+    """
+    engine = DockerEngine(timeout=20)
+    found, engine_error = _container(engine, container)
+    evidence: dict[str, Any] = {
+        "deployed": found is not None or (Path(root_dir) / "compose.yml").is_file(),
+        "engine_error": engine_error,
+        "container": found,
+    }
+    with ThreadPoolExecutor() as pool:
+        jobs: dict[str, Future[Any]] = {
+            "host": pool.submit(_host_commands),
+            "log": pool.submit(_log, Path(root_dir) / "logs/messages"),
+        }
+        if found and found["running"]:
+            cli = AsteriskCli(engine, container)
+            jobs["console"] = pool.submit(_console, cli, trunks)
+            jobs["dialling"] = pool.submit(_dialling, cli, dialled)
+            jobs["log_is_open"] = pool.submit(_log_is_open, engine, container)
+    return {
+        "console": {"error": "its container does not run", "answers": {}},
+        "dialling": [],
+        "log_is_open": False,
+        **evidence,
+        **{name: job.result() for name, job in jobs.items()},
+    }
+
+
+def _container(engine: DockerEngine, name: str) -> tuple[dict[str, Any] | None, str | None]:
+    """Describe the container as (description, error of the engine); None when it does not exist."""
+    try:
+        found = engine.container(name)
+    except DockerError as error:
+        return None, str(error)
+    if found is None:
+        return None, None
+    state = found["State"]
+    labels = found["Config"].get("Labels") or {}
+    ports = (found.get("NetworkSettings") or {}).get("Ports") or {}
+    return {
+        "running": bool(state.get("Running")) and not state.get("Restarting"),
+        "status": state.get("Status", ""),
+        "health": (state.get("Health") or {}).get("Status"),
+        "exit_code": state.get("ExitCode", 0),
+        "restarts": found.get("RestartCount", 0),
+        "started_at": state.get("StartedAt", ""),
+        "image": found["Config"].get("Image", ""),
+        "project": labels.get(f"{_COMPOSE_LABEL}project"),
+        "service": labels.get(f"{_COMPOSE_LABEL}service"),
+        "ports": {
+            port: sorted({f"{one['HostIp']} {one['HostPort']}" for one in bound or ()})
+            for port, bound in ports.items()
+        },
+    }, None
+
+
+def _console(cli: AsteriskCli, trunks: Sequence[str]) -> dict[str, Any]:
+    shows = [f"pjsip show endpoint {name}" for name in trunks]
+    commands = [*CONSOLE_COMMANDS, *shows]
+    try:
+        answers = dict(zip(commands, cli.run(commands, timeout=20), strict=True))
+    except (AsteriskSilent, DockerError) as error:
+        return {"error": str(error), "answers": {}}
+    if not answers["core show version"].startswith("Asterisk "):
+        return {"error": "`asterisk -rx` gets no answer", "answers": {}}
+    answers.update({command: _only_shown_parameters(answers[command]) for command in shows})
+    return {"error": None, "answers": answers}
+
+
+def _only_shown_parameters(answer: str) -> str:
+    """Drop the parameters nobody asked for from the answer of `pjsip show endpoint`."""
+    return "\n".join(
+        line
+        for line in answer.splitlines()
+        if line.partition(":")[0].strip() in _ENDPOINT_PARAMETERS or line.startswith("Unable to find")
+    )
+
+
+def _dialling(cli: AsteriskCli, dialled: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+    numbers = [(check["context"], check["dialled"]) for check in dialled]
+    try:
+        resolved = resolve_all(numbers, lambda commands: cli.run(commands, timeout=20))
+    except (AsteriskSilent, DockerError):
+        return []
+    return [
+        {"context": context, "dialled": number, **dataclasses.asdict(resolved[context, number])}
+        for context, number in numbers
+    ]
+
+
+def _log_is_open(engine: DockerEngine, container: str) -> bool:
+    """Tell whether Asterisk writes to the file at the log's path, not to one moved away or deleted."""
+    try:
+        argv = ["sh", "-c", _HAS_OPEN, "sh", LOG_IN_CONTAINER]
+        return engine.exec(container, argv, timeout=20).exit_code == 0
+    except DockerError:
+        return False
+
+
+def _log(path: Path) -> dict[str, Any]:
+    """Describe the log file on the host and count in its end."""
+    try:
+        with path.open("rb") as stream:
+            status = os.fstat(stream.fileno())
+            stream.seek(max(0, status.st_size - LOG_TAIL_BYTES))
+            text = stream.read().decode("utf-8", "replace")
+        space = os.statvfs(path)
+    except OSError as error:
+        return {"path": str(path), "error": error.strerror or str(error)}
+    return {
+        "path": str(path),
+        "error": None,
+        "size": status.st_size,
+        "idle_seconds": max(0, round(time.time() - status.st_mtime)),
+        "free_bytes": space.f_bavail * space.f_frsize,
+        **dataclasses.asdict(read_activity(text)),
+    }
+
+
+def _host_commands() -> dict[str, dict[str, str | None]]:
+    return {name: _output(argv) for name, argv in HOST_COMMANDS.items()}
+
+
+def _output(argv: Sequence[str]) -> dict[str, str | None]:
+    """Return what a read-only host command prints, or why it cannot be asked."""
+    environment = {"PATH": _SYSTEM_PATH, "LC_ALL": "C.UTF-8"}
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, env=environment, timeout=20)
+    except FileNotFoundError:
+        return {"text": "", "error": f"{argv[0]} is not installed"}
+    except subprocess.TimeoutExpired:
+        return {"text": "", "error": f"{argv[0]} gives no answer"}
+    error = done.stderr.strip().splitlines()
+    return {"text": done.stdout, "error": (error[-1] if error else argv[0]) if done.returncode else None}
