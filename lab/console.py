@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,11 +56,18 @@ class Console:
             if self.verbose:
                 print(line, end="", flush=True)
 
-    def run(self, command: Sequence[str], log_name: str, env: Mapping[str, str] | None = None) -> None:
+    def run(
+        self,
+        command: Sequence[str],
+        log_name: str,
+        env: Mapping[str, str] | None = None,
+        progress: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
         """Run a command in the repository's root, logged to ``.cache/lab/<log_name>.log``.
 
         Args:
             env: variables added to this process's own environment.
+            progress: turns a line of output into what to say about it, or None for nothing.
 
         Raises:
             LabError: the command is missing or its exit status is not 0.
@@ -81,12 +88,19 @@ class Console:
                 raise LabError(f"{command[0]} is not installed") from error
             with process:
                 assert process.stdout is not None
-                self.copy(process.stdout, log)
+                self.copy(self._report(process.stdout, progress), log)
             if process.returncode != 0:
                 raise LabError(
                     f"{command[0]} failed with status {process.returncode}; "
                     f"all of its output is in {Path(log.name).relative_to(ROOT)}"
                 )
+
+    def _report(self, lines: Iterable[str], progress: Callable[[str], str | None]) -> Iterator[str]:
+        for line in lines:
+            message = None if self.verbose else progress(line)
+            if message is not None:
+                self.say(message)
+            yield line
 
 
 def print_tail(path: Path) -> None:

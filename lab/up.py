@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -42,10 +43,22 @@ def up(console: Console) -> None:
         [_beside_python("ansible-playbook"), "site.yml", *(["-v"] if console.verbose else [])],
         "site",
         env={"ANSIBLE_FORCE_COLOR": "1" if console.verbose and sys.stdout.isatty() else "0"},
+        progress=playbook_progress,
     )
     call(console)
     console.say("The lab is up.")
     print(_SUMMARY)
+
+
+def playbook_progress(line: str) -> str | None:
+    """What to say about a line of ansible-playbook's output: the task that begins, or the recap."""
+    task = re.match(r"TASK \[(?P<name>.+)\] \*", line)
+    if task:
+        return f"  {task['name']}"
+    recap = re.match(r"(?P<host>\S+)\s+: (?P<counts>ok=\d+.*)", line)
+    if recap:
+        return f"{recap['host']}: {' '.join(recap['counts'].split())}"
+    return None
 
 
 def call(console: Console) -> None:
