@@ -272,6 +272,19 @@ def test_another_image_defers_the_reload_to_the_new_container(running: Server) -
     assert not running.deploy(NEW).plan.changed
 
 
+def test_another_image_has_to_accept_what_is_live(running: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(tree: Path, files: Mapping[str, str], objects: frozenset[PjsipObject]) -> Snapshot:
+        raise Rejected(["no such module"])
+
+    running.pbx.wanted_image = False
+    assert not running.deploy(OLD).plan.changed
+    assert running.pbx.validated[-1] == running.tree.link.resolve()
+    monkeypatch.setattr(running.pbx, "validate", refuse)
+    with pytest.raises(Rejected):
+        running.deploy(OLD)
+    assert (running.pbx.live(), running.pbx.memory) == (OLD, OLD)
+
+
 def test_files_of_others_are_carried_along_and_edits_are_kept_in_the_former_release(running: Server) -> None:
     former = running.tree.link.resolve()
     (running.tree.link / "pjsip.conf.backup").write_text("mine")

@@ -39,6 +39,8 @@ def done(outcome: Outcome) -> dict[str, Any]:
     plan, drained = outcome.plan, outcome.drained
     if not (plan.differing or plan.resumes):
         said = [_unchanged(plan)]
+        if plan.deferred:
+            said.append("the image that the container is about to get accepts it")
     else:
         said = [f"Release {outcome.release} is live"]
         if plan.activation.restart_reasons:

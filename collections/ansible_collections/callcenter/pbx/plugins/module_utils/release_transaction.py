@@ -134,8 +134,6 @@ class Transaction:
         differing = tuple(changed_files(live.files, self.files))
         recorded = self.tree.loaded()
         plan = Plan(live, differing, recorded, Activation())
-        if not differing and recorded == (live.release,):
-            return plan
         started = self.pbx.started_at()
         if started is None:
             return replace(plan, loaded=None)
@@ -143,6 +141,8 @@ class Transaction:
         loaded = (live.release,) if started > self.tree.swapped_at() else recorded or (live.release,)
         if not self.pbx.runs_wanted_image():
             return replace(plan, loaded=loaded, deferred=True)
+        if not differing and loaded == (live.release,):
+            return replace(plan, loaded=loaded)
         activation = plan_activation([self.tree.files(release) for release in loaded], self.files)
         return replace(plan, loaded=loaded, activation=activation)
 
@@ -160,7 +160,9 @@ class Transaction:
                 release, expected = self._put_in_place(plan, objects)
             else:
                 release = plan.live.release
-                expected = self._validate(self.tree.link.resolve(), objects) if plan.resumes else Snapshot()
+                # A coming container of another image has to accept what is live, too.
+                tries = plan.resumes or plan.deferred
+                expected = self._validate(self.tree.link.resolve(), objects) if tries else Snapshot()
             drained = self._bring_into_service(plan, release, expected) if plan.activation else None
             if not (plan.deferred and plan.loaded != (release,)):
                 self.tree.record_loaded(release)
