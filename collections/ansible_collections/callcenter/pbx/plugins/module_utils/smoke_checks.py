@@ -25,7 +25,7 @@ CHECKS = (
         "version",
         "version",
         sip.asterisk_version,
-        symptom="Anyone can end Asterisk's SIP service with one message",
+        symptom="Anyone can end Asterisk's SIP service with one message (CVE-2026-57191)",
         remedy="Run site.yml with the newest package: `asterisk_image_minimum_version` is the floor.",
     ),
     Check(
@@ -65,14 +65,15 @@ CHECKS = (
         "trunk endpoints",
         sip.trunk_endpoints,
         symptom='"No matching endpoint found": incoming calls fail, or arrive in the wrong context',
-        remedy=f"{_PUT_BACK}{_CONSOLE} 'pjsip show endpoint NAME'`.",
+        remedy=f"{_PUT_BACK}{_CONSOLE} 'pjsip show endpoint {{about}}'`.",
     ),
     Check(
         "trunk-auths",
         "trunk auths",
         sip.trunk_auths,
         symptom='"There were no auth ids available": outgoing calls fail',
-        remedy=f"Check auth_username in pbx_trunks and the trunk's entry in pbx_secrets (vault). {_PUT_BACK}",
+        remedy="Check auth_username in pbx_trunks and the trunk's entry in pbx_secrets (vault). "
+        f"{_PUT_BACK}{_CONSOLE} 'pjsip show auth {{about}}'`.",
     ),
     Check(
         "trunk-aors",
@@ -95,7 +96,7 @@ CHECKS = (
         "dialling",
         sip.dialling,
         symptom="A documented number cannot be dialled, or leads to somebody else",
-        remedy=_PUT_BACK,
+        remedy=f"{_PUT_BACK}{_CONSOLE} 'dialplan show NUMBER@CONTEXT'`.",
     ),
     Check(
         "published-ports",
@@ -103,7 +104,6 @@ CHECKS = (
         server.published_ports,
         symptom="One-way or no audio, or nothing at all",
         remedy="Check pbx_sip_port and pbx_rtp_ports. Run site.yml: it renews the container.",
-        needs_console=False,
     ),
     Check(
         "rtp-range",

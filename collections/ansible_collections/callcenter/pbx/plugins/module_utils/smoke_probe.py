@@ -18,7 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.callcenter.pbx.plugins.module_utils.asterisk_cli import AsteriskCli, AsteriskSilent
-from ansible_collections.callcenter.pbx.plugins.module_utils.docker_engine import DockerEngine, DockerError
+from ansible_collections.callcenter.pbx.plugins.module_utils.docker_engine import (
+    DockerEngine,
+    DockerError,
+    DockerTimeout,
+)
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_dialplan import resolve_all
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_log import LOG_IN_CONTAINER, read_activity
 
@@ -41,6 +45,7 @@ HOST_COMMANDS = {
     "sets": ("ipset", "list", "-terse"),
 }
 LOG_TAIL_BYTES = 1024 * 1024
+ANSWER_SECONDS = 10
 
 # Of a trunk's endpoint these parameters leave the host, no other.
 _ENDPOINT_PARAMETERS = frozenset({"allow", "aors", "context", "outbound_auth", "transport"})
@@ -57,7 +62,7 @@ def gather(
     :param trunks: names of the trunks' endpoints
     :param dialled: mappings with ``context`` and ``dialled``
     """
-    engine = DockerEngine(timeout=20)
+    engine = DockerEngine(timeout=ANSWER_SECONDS)
     found, engine_error = _container(engine, container)
     evidence: dict[str, Any] = {
         "deployed": found is not None or (Path(root_dir) / "compose.yml").is_file(),
@@ -115,11 +120,13 @@ def _console(cli: AsteriskCli, trunks: Sequence[str]) -> dict[str, Any]:
     shows = [f"pjsip show endpoint {name}" for name in trunks]
     commands = [*CONSOLE_COMMANDS, *shows]
     try:
-        answers = dict(zip(commands, cli.run(commands, timeout=20), strict=True))
+        answers = dict(zip(commands, cli.run(commands, timeout=ANSWER_SECONDS), strict=True))
+    except DockerTimeout:
+        return {"error": f"its console gives no answer within {ANSWER_SECONDS} s", "answers": {}}
     except (AsteriskSilent, DockerError) as error:
         return {"error": str(error), "answers": {}}
     if not answers["core show version"].startswith("Asterisk "):
-        return {"error": "`asterisk -rx` gets no answer", "answers": {}}
+        return {"error": "its console gives no answer (`asterisk -rx`)", "answers": {}}
     answers.update({command: _only_shown_parameters(answers[command]) for command in shows})
     return {"error": None, "answers": answers}
 
@@ -136,7 +143,7 @@ def _only_shown_parameters(answer: str) -> str:
 def _dialling(cli: AsteriskCli, dialled: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
     numbers = [(check["context"], check["dialled"]) for check in dialled]
     try:
-        resolved = resolve_all(numbers, lambda commands: cli.run(commands, timeout=20))
+        resolved = resolve_all(numbers, lambda commands: cli.run(commands, timeout=ANSWER_SECONDS))
     except (AsteriskSilent, DockerError):
         return []
     return [
@@ -149,7 +156,7 @@ def _log_is_open(engine: DockerEngine, container: str) -> bool:
     """Tell whether Asterisk writes to the file at the log's path, not to one moved away or deleted."""
     try:
         argv = ["sh", "-c", _HAS_OPEN, "sh", LOG_IN_CONTAINER]
-        return engine.exec(container, argv, timeout=20).exit_code == 0
+        return engine.exec(container, argv, timeout=ANSWER_SECONDS).exit_code == 0
     except DockerError:
         return False
 
@@ -182,7 +189,9 @@ def _output(argv: Sequence[str]) -> dict[str, str | None]:
     """Return what a read-only host command prints, or why it cannot be asked."""
     environment = {"PATH": _SYSTEM_PATH, "LC_ALL": "C.UTF-8"}
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, env=environment, timeout=20)
+        done = subprocess.run(
+            argv, capture_output=True, text=True, check=False, env=environment, timeout=ANSWER_SECONDS
+        )
     except FileNotFoundError:
         return {"text": "", "error": f"{argv[0]} is not installed"}
     except subprocess.TimeoutExpired:

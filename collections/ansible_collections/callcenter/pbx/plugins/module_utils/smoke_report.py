@@ -19,6 +19,7 @@ JSON_SCHEMA = 1
 
 _MARKS = {Status.PASSED: "ok  ", Status.WARNING: "WARN", Status.FAILED: "FAIL", Status.UNCHECKED: "----"}
 _TITLE_WIDTH = 23
+_SHOWN_PROBLEMS = 10
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -63,23 +64,37 @@ def table(run: Run) -> str:
 
 
 def problems(run: Run) -> str:
-    """Everything that is wrong, failures first; '' when nothing is."""
-    found = [(result, problem) for result in run.results for problem in result.problems]
-    found.sort(key=lambda one: one[1].is_warning)
-    return "\n\n".join("\n".join(_problem(result, problem)) for result, problem in found)
+    """Everything that is wrong, failures first; '' when nothing is.
+
+    What has the same symptom and remedy in one check is shown together.
+    """
+    groups: dict[tuple[bool, str, str, str], list[str]] = {}
+    for result in run.results:
+        for one in result.problems:
+            groups.setdefault((one.is_warning, result.title, one.symptom, one.remedy), []).append(one.seen)
+    ordered = sorted(groups.items(), key=lambda group: group[0][0])
+    return "\n\n".join("\n".join(_group(*key, seen)) for key, seen in ordered)
 
 
-def _problem(result: Result, problem: Problem) -> Iterator[str]:
-    yield f"{'WARN' if problem.is_warning else 'FAIL'}  {result.title}: {problem.symptom}"
-    for word, text in (("seen", problem.seen), ("remedy", problem.remedy)):
-        yield textwrap.fill(
-            " ".join(text.split()),
-            WIDTH,
-            initial_indent=f"      {word:<8}",
-            subsequent_indent=" " * 14,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+def _group(is_warning: bool, title: str, symptom: str, remedy: str, seen: Sequence[str]) -> Iterator[str]:
+    yield f"{'WARN' if is_warning else 'FAIL'}  {title}: {symptom}"
+    shown = [*seen[:_SHOWN_PROBLEMS]]
+    if len(seen) > len(shown):
+        shown.append(f"{len(seen) - len(shown)} more, see the reports")
+    for place, text in enumerate(shown):
+        yield _indented("" if place else "seen", text)
+    yield _indented("remedy", remedy)
+
+
+def _indented(word: str, text: str) -> str:
+    return textwrap.fill(
+        " ".join(text.split()),
+        WIDTH,
+        initial_indent=f"      {word:<8}",
+        subsequent_indent=" " * 16,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def as_json(run: Run) -> str:

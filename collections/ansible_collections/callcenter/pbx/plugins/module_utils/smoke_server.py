@@ -56,14 +56,10 @@ def compose_state(wanted: Wanted, evidence: Evidence) -> Outcome:
 
 def published_ports(wanted: Wanted, evidence: Evidence) -> Outcome:
     """Exactly the declared ports are published, each under its own number."""
-    found = evidence.container
-    if found is None or not found["running"]:
-        return outcome(
-            "none: the container does not run", [Problem("no port is published without the container")]
-        )
+    ports = (evidence.container or {"ports": {}})["ports"]
     rtp = range(wanted.rtp_first, wanted.rtp_last + 1)
     declared = {f"{wanted.sip_port}/udp", f"{wanted.sip_port}/tcp", *(f"{port}/udp" for port in rtp)}
-    published = {port: bound for port, bound in found["ports"].items() if bound}
+    published = {port: bound for port, bound in ports.items() if bound}
     moved = [
         f"{port} as {bound}"
         for port, bindings in published.items()
@@ -88,7 +84,7 @@ def log_written(wanted: Wanted, evidence: Evidence) -> Outcome:
     problems = []
     if not smoke_read.log_is_enabled(evidence.answer("logger show channels"), LOG_IN_CONTAINER):
         problems.append(Problem(f"`logger show channels` does not list {LOG_IN_CONTAINER} as enabled"))
-    if not evidence.raw["log_is_open"]:
+    elif not evidence.raw["log_is_open"]:
         seen = f"Asterisk has not opened {LOG_IN_CONTAINER}: it writes to a file that was moved or deleted"
         remedy = "Run `docker compose exec asterisk asterisk -rx 'logger reload'` in {root_dir}."
         problems.append(Problem(seen, remedy=remedy.format(root_dir=wanted.root_dir)))

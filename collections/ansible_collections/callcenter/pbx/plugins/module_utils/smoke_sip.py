@@ -21,6 +21,7 @@ HEALTH_CHECK = "health-check"
 _REACHABLE = "Avail"
 _UNREACHABLE = "Unavail"
 _SHOWN_ITEMS = 5
+_NO_CODEC = "Calls fail for want of a common codec"
 
 
 def asterisk_version(wanted: Wanted, evidence: Evidence) -> Outcome:
@@ -83,18 +84,17 @@ def trunk_endpoints(wanted: Wanted, evidence: Evidence) -> Outcome:
         found = evidence.trunk_parameters(trunk.name)
         if trunk.name not in evidence.endpoints or not found:
             listed = _few(evidence.endpoints)
-            problems.append(
-                Problem(f"trunk {trunk.name}: no such endpoint; `pjsip show endpoints` lists {listed}")
-            )
+            seen = f"trunk {trunk.name}: no such endpoint; `pjsip show endpoints` lists {listed}"
+            problems.append(Problem(seen, about=trunk.name))
             continue
         context = found.get("context", "")
         if context != trunk.context:
             seen = f"trunk {trunk.name}: calls arrive in context {context}, declared is {trunk.context}"
-            problems.append(Problem(seen))
+            problems.append(Problem(seen, about=trunk.name))
         allowed = found.get("allow", "").strip("()").split("|")
         if missing := [codec for codec in trunk.codecs if codec not in allowed]:
             seen = f"trunk {trunk.name}: {', '.join(missing)} not among its codecs ({', '.join(allowed)})"
-            problems.append(Problem(seen, symptom="Calls fail for want of a common codec"))
+            problems.append(Problem(seen, symptom=_NO_CODEC, about=trunk.name))
     summary = ", ".join(f"{trunk.name} -> {trunk.context}" for trunk in wanted.trunks)
     return outcome(summary or "no trunks", problems)
 
@@ -107,10 +107,11 @@ def trunk_auths(wanted: Wanted, evidence: Evidence) -> Outcome:
         used = evidence.trunk_parameters(name).get("outbound_auth", "")
         if auth not in evidence.auths:
             listed = _few(sorted(evidence.auths))
-            problems.append(Problem(f"trunk {name}: no auth {auth}; `pjsip list auths` lists {listed}"))
-        elif auth not in used.split(","):
+            seen = f"trunk {name}: no auth {auth}; `pjsip list auths` lists {listed}"
+            problems.append(Problem(seen, about=auth))
+        elif name in evidence.endpoints and auth not in used.split(","):
             has = f"outbound_auth {used}" if used else "no outbound_auth"
-            problems.append(Problem(f"trunk {name}: the endpoint has {has}, wanted is {auth}"))
+            problems.append(Problem(f"trunk {name}: the endpoint has {has}, wanted is {auth}", about=auth))
     return outcome(", ".join(out.values()) or "no trunk with credentials", problems)
 
 
@@ -127,8 +128,9 @@ def trunk_aors(wanted: Wanted, evidence: Evidence) -> Outcome:
                 Problem(f"trunk {trunk.name}: no AOR {trunk.aor}; `pjsip list aors` lists {listed}")
             )
             continue
-        found = evidence.endpoints.get(trunk.name)
-        contacts = found.contacts if found else ()
+        if trunk.name not in evidence.endpoints:
+            continue
+        contacts = evidence.endpoints[trunk.name].contacts
         problems += _missing_contacts(trunk, [contact.uri for contact in contacts])
         dead = [contact.uri for contact in contacts if contact.status == _UNREACHABLE]
         if dead and len(dead) == len(contacts):
@@ -177,16 +179,8 @@ def dialling(wanted: Wanted, evidence: Evidence) -> Outcome:
         elif answer["target"] != check.target:
             leads = answer["target"] or "nowhere"
             way = " -> ".join(answer["path"])
-            number = f"{check.dialled} in {check.context}"
-            command = (
-                f"docker compose exec asterisk asterisk -rx 'dialplan show {check.dialled}@{check.context}'"
-            )
-            problems.append(
-                Problem(
-                    f"{number} leads to {leads}, must lead to {check.target}. Way: {way}",
-                    f"Compare `{command}` with the model, then run site.yml.",
-                )
-            )
+            seen = f"{check.dialled} in {check.context} leads to {leads}, must lead to {check.target}"
+            problems.append(Problem(f"{seen}; way: {way}"))
     count = len(wanted.dial_checks)
     contexts = dict.fromkeys(check.context for check in wanted.dial_checks)
     return outcome(

@@ -163,12 +163,16 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: what was seen, and a remedy or symptom where the check's own do not fit."""
+    """One thing that is wrong: what was seen, and a remedy or symptom where the check's own do not fit.
+
+    ``about`` is the object's name, filled into the check's remedy.
+    """
 
     seen: str
     remedy: str = ""
     symptom: str = ""
     is_warning: bool = False
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -189,8 +193,8 @@ class Check:
     """One entry in the list of checks.
 
     ``name`` is the stable key in JSON and JUnit; ``symptom`` is what users see when it fails, in the words of
-    the troubleshooting guide; ``remedy`` is what to do (``{root_dir}`` is filled in). A check that
-    ``needs_console`` is not made when Asterisk's console gives no answer, which another check reports.
+    the troubleshooting guide; ``remedy`` is what to do, with ``{root_dir}`` and ``{about}`` to be filled in.
+    A check that ``needs_console`` is not made when Asterisk's console is silent, which another one reports.
     """
 
     name: str
@@ -225,7 +229,7 @@ def _run(check: Check, wanted: Wanted, evidence: Evidence) -> Result:
     problems = tuple(
         Problem(
             problem.seen,
-            problem.remedy or check.remedy.format(root_dir=wanted.root_dir),
+            problem.remedy or check.remedy.format(root_dir=wanted.root_dir, about=problem.about),
             problem.symptom or check.symptom,
             problem.is_warning,
         )
