@@ -1,0 +1,47 @@
+"""What the module saves is what the host restores: the two meet only in names."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from ansible_collections.callcenter.pbx.plugins.module_utils import firewall
+from ansible_collections.callcenter.pbx.plugins.modules import sip_firewall
+
+FILES = Path(__file__).parents[2] / "roles" / "sip_firewall" / "files"
+UNITS = ("callcenter-firewall-sets.service", "callcenter-firewall.service")
+SCRIPT = (FILES / "callcenter-firewall").read_text(encoding="utf-8")
+
+
+def test_script_reads_the_directory_the_module_writes() -> None:
+    assert f"\nstate={sip_firewall.STATE_DIR}\n" in SCRIPT
+    assert '"$state/sets"' in SCRIPT
+
+
+@pytest.mark.parametrize("program", sip_firewall.PROGRAMS.values())
+def test_script_restores_the_rules_of_each_ip_version(program: str) -> None:
+    assert f"restore_rules {program}\n" in SCRIPT
+
+
+@pytest.mark.parametrize("chain", [firewall.BLACKLIST, firewall.OPEN, firewall.DOCKER_USER])
+def test_script_knows_the_chain(chain: str) -> None:
+    assert f" {chain}" in SCRIPT
+
+
+def test_script_is_valid_posix_shell() -> None:
+    subprocess.run(["/bin/sh", "-n", FILES / "callcenter-firewall"], check=True)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_units_wait_for_what_the_module_saves(unit: str) -> None:
+    text = (FILES / unit).read_text(encoding="utf-8")
+    saved = "iptables" if "rules" in text.split("ExecStart=")[1] else "sets"
+    assert f"ConditionPathExists={sip_firewall.STATE_DIR}/{saved}\n" in text
+
+
+def test_rules_are_in_place_before_docker_and_restored_with_it() -> None:
+    text = (FILES / "callcenter-firewall.service").read_text(encoding="utf-8")
+    assert "\nBefore=docker.service\n" in text
+    assert "\nPartOf=docker.service\n" in text
+    assert "\nRequires=callcenter-firewall-sets.service\n" in text
