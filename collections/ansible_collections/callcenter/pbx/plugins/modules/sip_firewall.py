@@ -11,7 +11,7 @@ short_description: Block listed networks in front of Docker and the host, and op
 description:
   - Keeps the chain C(SIP-BLACKLIST) for IPv4 and IPv6. It is jumped to first from C(DOCKER-USER) and C(INPUT)
     and holds two rules that match a kernel set, so a packet costs the same whatever the length of the list.
-  - The sets C(sip-blacklist-v4) and C(sip-blacklist-v6) are filled beside the live ones and swapped: at no
+  - The sets C(sip-blacklist-v4) and C(sip-blacklist-v6) are filled beside the live ones and swapped, so at no
     instant a listed source gets through.
   - C(DOCKER-USER) is made when Docker has not yet made it, and is jumped to first from C(FORWARD), before
     established flows are accepted. A ban therefore cuts running calls.
