@@ -36,7 +36,7 @@ def test_stranger_who_writes_the_trunks_name_is_not_the_trunk(lab: Parties) -> N
     assert recorded.of(lab.phone_100.machine).requests("INVITE") == []
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def banned(lab: Parties) -> Iterator[None]:
     """The scanner's address is on the blacklist."""
     with redeployed("playbooks/host.yml", {"pbx_blacklist": [lab.scanner.machine.address]}):
