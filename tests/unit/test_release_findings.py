@@ -49,6 +49,10 @@ LOGS = {
         "[t] ERROR[47] res_pjsip.c: Error 120101 'Network is unreachable' sending OPTIONS request\n",
         [],
     ),
+    "load is no fault": (
+        "[t] WARNING[9] taskprocessor.c: Taskprocessor 'x' queue reached 500 scheduled tasks\n",
+        [],
+    ),
     "what only follows is left out": (
         "[t] WARNING[1] loader.c: Some non-required modules failed to load.\n",
         [],

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.callcenter.pbx.plugins.module_utils.release_pbx import (
+    MOST_COMPARED,
     differences,
     parse_time,
+    sample,
     validation_container,
 )
 from ansible_collections.callcenter.pbx.plugins.module_utils.release_plan import PjsipObject
@@ -46,6 +48,15 @@ def test_differences_name_the_object_and_never_the_value() -> None:
 def test_an_absent_object_is_named_once() -> None:
     runs = Snapshot({**SENT.objects, "auth": frozenset()}, SENT.contexts, {AUTH: ()})
     assert differences(SENT, runs) == ["auth '100-iauth' did not appear"]
+
+
+def test_of_many_objects_a_sample_is_compared() -> None:
+    names = frozenset(str(number) for number in range(1000))
+    objects = [PjsipObject("auth", name) for name in names] + [PjsipObject("identify", "none")]
+    chosen = sample(objects, Snapshot({"auth": names}))
+    assert len(chosen) == MOST_COMPARED
+    assert sample(objects[:3], Snapshot({"auth": names})) == sorted(objects[:3], key=str)
+    assert sample([], Snapshot()) == []
 
 
 def test_the_trial_has_no_network_no_rights_and_no_state() -> None:

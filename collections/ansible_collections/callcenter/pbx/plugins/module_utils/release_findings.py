@@ -34,8 +34,9 @@ _LOG_LINE = re.compile(
     r"\S+?(?::\d+\s+\w+)?:\s+(?P<text>.*)$"
 )
 _FATAL = re.compile(r"^\*\*\* (?P<text>.*)$")
-# A validation has no network: that the carrier cannot be reached from it says nothing about the files.
-_NO_NETWORK = re.compile(r"sending OPTIONS request to endpoint|Network is unreachable")
+# What says nothing about the files: a validation has no network, so that the carrier cannot be reached
+# from it, and starting a thousand phones at once fills queues.
+_CIRCUMSTANCE = re.compile(r"sending OPTIONS request to endpoint|Network is unreachable|\btaskprocessor\.c\b")
 # Follows from another line, which says why.
 _ECHO = re.compile(r"^Some non-required modules failed to load\.$")
 
@@ -129,7 +130,7 @@ def parse_functions(answer: str) -> frozenset[str]:
 def _entry(line: str) -> str:
     """The message of a log line worth reporting, else ''."""
     match = _LOG_LINE.match(line) or _FATAL.match(line)
-    if match is None or _NO_NETWORK.search(line):
+    if match is None or _CIRCUMSTANCE.search(line):
         return ""
     return match["text"].strip()
 
