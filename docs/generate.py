@@ -1,4 +1,4 @@
-"""Write docs/variables.md from each role's meta/argument_specs.yml: `python docs/generate.py` (`--check` only compares)."""
+"""Write docs/variables.md from the roles' meta/argument_specs.yml; with `--check` only compare."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ INTRODUCTION = """# Variables
 <!-- Written by `make docs` from roles/*/meta/argument_specs.yml. Edit there. -->
 
 What you edit is the model of your site, `inventory/<site>/group_vars/pbx/model.yml`: see [the model](model.md).
-`inventory/wiring.yml` hands it to the roles; set a role's own variable (below) only where the model does not say enough.
+`inventory/wiring.yml` hands it to the roles; set a role's own variable only where the model does not
+say enough.
 """
 
 
@@ -54,9 +55,8 @@ def rows(options: dict[str, Any], indent: str = "") -> list[str]:
     """One row per option, sub-options behind their parent."""
     found = []
     for name, option in options.items():
-        found.append(
-            f"| {indent}`{name}` | {type_of(option)} | {default_of(option)} | {as_text(option['description'])} |"
-        )
+        about = as_text(option["description"])
+        found.append(f"| {indent}`{name}` | {type_of(option)} | {default_of(option)} | {about} |")
         found += rows(option.get("options", {}), indent + "↳ ")
     return found
 

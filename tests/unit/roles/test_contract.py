@@ -1,4 +1,4 @@
-"""Each role's public inputs are documented once, in meta/argument_specs.yml, and its defaults agree with it."""
+"""Each role's public inputs are documented once, in meta/argument_specs.yml; its defaults agree."""
 
 from __future__ import annotations
 
