@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,16 @@ INTRODUCTION = """# Variables
 
 <!-- Written by `make docs` from roles/*/meta/argument_specs.yml. Edit there. -->
 
-What you edit is the model of your site, `inventory/<site>/group_vars/pbx/model.yml`: see [the model](model.md).
-`inventory/wiring.yml` hands it to the roles; set a role's own variable only where the model does not
-say enough.
+What you edit is the model of your site, `inventory/<site>/group_vars/pbx/model.yml`: see
+[the model](model.md). `inventory/wiring.yml` hands it to the roles; set a role's own variable only where
+the model does not say enough.
 """
 
 
 def as_text(value: Any) -> str:
-    """One table cell: a description's paragraphs joined, pipes kept apart from the table's own."""
+    """One table cell: paragraphs joined, Ansible's markup as code, pipes kept apart from the table's own."""
     joined = " ".join(value) if isinstance(value, list) else str(value)
+    joined = re.sub(r"\b[CVOM]\(([^)]*)\)", r"`\1`", joined)
     return joined.replace("|", "\\|").replace("\n", " ").strip()
 
 
@@ -67,7 +69,7 @@ def render() -> str:
     for role in ORDER:
         spec = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())
         main = spec["argument_specs"]["main"]
-        parts.append(f"## {role}\n\n{main['short_description']}\n")
+        parts.append(f"## {role}\n\n{as_text(main['short_description'])}\n")
         parts.append("| variable | type | default | what it is |\n| --- | --- | --- | --- |")
         parts.append("\n".join(rows(main.get("options", {}))) + "\n")
     return "\n".join(parts)
