@@ -74,8 +74,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if "evidence" not in gathered:
             return {**result, **gathered, "changed": False}
         if self._task.check_mode and not gathered["evidence"]["deployed"]:
-            reason = f"Nothing is deployed in {wanted.root_dir} yet, so there is nothing to check."
-            return {**result, "changed": False, "skipped": True, "skip_reason": reason, "msg": reason}
+            # Not marked as skipped: that would hide the reason, by default and in ansible.cfg.
+            reason = f"Skipped: nothing is deployed in {wanted.root_dir} yet, so there is nothing to check."
+            return {**result, "changed": False, "msg": reason, "_ansible_verbose_always": True}
         evidence = Evidence(gathered["evidence"], {name: job.result() for name, job in probes.items()})
         run = Run(
             host=(task_vars or {})["inventory_hostname"],
@@ -129,9 +130,12 @@ def probe(wanted: Wanted, transport: str, seconds: float) -> sip.SipAnswer | str
 
 
 def write_files(run: Run, directory: Path) -> list[str]:
-    """Write the reports and return their paths."""
-    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-    files = {"smoke.json": as_json(run) + "\n", "smoke.xml": as_junit(run)}
-    for name, content in files.items():
-        (directory / name).write_text(content, encoding="utf-8")
-    return [str(directory / name) for name in files]
+    """Write the reports, readable for everyone whatever the umask, and return their paths."""
+    if not directory.is_dir():
+        directory.mkdir(parents=True)
+        directory.chmod(0o755)
+    files = {directory / "smoke.json": as_json(run) + "\n", directory / "smoke.xml": as_junit(run)}
+    for path, content in files.items():
+        path.write_text(content, encoding="utf-8")
+        path.chmod(0o644)
+    return [str(path) for path in files]

@@ -34,8 +34,10 @@ def compose_state(wanted: Wanted, evidence: Evidence) -> Outcome:
     """The compose service exists, runs, is healthy, and its console answers."""
     found = evidence.container
     if found is None:
-        seen = evidence.raw["engine_error"] or "there is no container; `docker compose ps` lists nothing"
-        return outcome("not there", [Problem(seen)])
+        if error := evidence.raw["engine_error"]:
+            return outcome("no engine", [Problem(error, "See `systemctl status docker`, then run site.yml.")])
+        seen = "there is no container; `docker compose ps` lists nothing"
+        return outcome("not there", [Problem(seen, "Run site.yml.")])
     health = found["health"] or "no health check"
     service = f"{found['project']}/{found['service']}"
     problems = []

@@ -15,7 +15,7 @@ description:
     Then the task fails.
   - Writes C(smoke.json) and C(smoke.xml) (JUnit) on the controller. No file holds a secret.
   - In check mode nothing fails, since a change that was only announced may be what is missing. On a host
-    without a deployment it is skipped then.
+    without a deployment it says so and checks nothing.
 options:
   root_dir:
     description: Directory of the compose project on the server.
