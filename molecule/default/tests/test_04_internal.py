@@ -24,8 +24,19 @@ class InternalCalls:
 
     statuses: dict[str, int]
     callers: dict[str, Leg]
-    callees: dict[str, Leg]
+    callees: dict[str, list[Leg]]
     recorded: Recordings
+
+
+def rung_by(legs: list[Leg], caller: str, callee: str, pbx: str) -> list[Leg]:
+    """The legs by which the PBX rang this phone for that caller."""
+    return [
+        leg
+        for leg in legs
+        if leg.requests("INVITE")[0].source.host == pbx
+        and f"<sip:{caller}@" in leg.invites[0].header("from")
+        and leg.invites[0].uri.startswith(f"sip:{callee}@")
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -44,28 +55,22 @@ def calls(lab: Parties) -> InternalCalls:
         name: recorded.of(phones[caller].machine).leg(results[name].call_id)
         for name, (caller, _) in DIRECTIONS.items()
     }
-    callees = {}
-    for name, (caller, callee) in DIRECTIONS.items():
-        legs = recorded.of(phones[callee].machine).legs
-        callees[name] = next(
-            leg
-            for leg in legs
-            if leg.call_id != results[name].call_id
-            and f"<sip:{caller}@" in leg.invites[0].header("from")
-            and leg.invites[0].uri.startswith(f"sip:{callee}@")
-            and leg.requests("INVITE")[0].source.host == lab.pbx.address
-        )
+    callees = {
+        name: rung_by(recorded.of(phones[callee].machine).legs, caller, callee, lab.pbx.address)
+        for name, (caller, callee) in DIRECTIONS.items()
+    }
     return InternalCalls({name: item.status for name, item in results.items()}, callers, callees, recorded)
 
 
 @pytest.mark.parametrize("name", DIRECTIONS)
 def test_extension_reaches_extension_with_audio(calls: InternalCalls, name: str) -> None:
     assert calls.statuses[name] == 200
-    assert_two_way_audio(calls.callers[name], calls.callees[name], 2)
+    (callee,) = calls.callees[name]
+    assert_two_way_audio(calls.callers[name], callee, 2)
 
 
 def test_media_goes_through_the_pbx(calls: InternalCalls, lab: Parties) -> None:
-    for leg in (*calls.callers.values(), *calls.callees.values()):
+    for leg in (*calls.callers.values(), *(leg for legs in calls.callees.values() for leg in legs)):
         assert leg.received is not None
         assert leg.received.source.host == lab.pbx.address
 
