@@ -56,10 +56,10 @@ def banned(lab: Parties) -> Iterator[None]:
 
 @pytest.fixture(scope="module", params=EVENTS)
 def restart(request: pytest.FixtureRequest, lab: Parties, banned: None) -> Restart:
-    """The event, with a banned scanner that asks ten times a second from before it until after it."""
+    """The event, with a banned scanner that asks fifty times a second from before it until after it."""
     phones = [phone.machine for phone in lab.phones]
     with record(lab.scanner.machine, *phones) as recorded:
-        asking = lab.scanner.keep_asking("OPTIONS", interval=0.1)
+        asking = lab.scanner.keep_asking("OPTIONS", interval=0.02)
         try:
             EVENTS[request.param](lab)
             lab.server.wait_until_healthy(120)
