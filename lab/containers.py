@@ -83,7 +83,7 @@ def ensure_hosts(client: docker.DockerClient, console: Console) -> None:
     Raises:
         LabError: another checkout's lab runs here, or the server does not come up.
     """
-    _refuse_foreign_lab(client)
+    refuse_foreign_lab(client)
     for host in HOSTS:
         _ensure_host(client, host, console)
     wait_for_ssh()
@@ -148,7 +148,12 @@ def _subnets(attributes: dict[str, Any]) -> list[str]:
     return [pool["Subnet"] for pool in attributes["IPAM"]["Config"]]
 
 
-def _refuse_foreign_lab(client: docker.DockerClient) -> None:
+def refuse_foreign_lab(client: docker.DockerClient) -> None:
+    """Make sure that what runs is this checkout's lab, or none.
+
+    Raises:
+        LabError: another checkout's lab runs; the message names it.
+    """
     for container in _lab_containers(client):
         checkout = container.labels.get(_LABEL_CHECKOUT)
         if checkout != str(ROOT):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
 
 import pytest
 import testinfra
 from testinfra.host import Host
 
+from lab import engine
+from lab.console import LabError
+from lab.containers import refuse_foreign_lab
 from lab.driver.parties import Parties, parties
 from lab.driver.server import CONTAINER
+from lab.paths import CACHE_DIR
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +24,23 @@ def server() -> Host:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def deployed(server: Host) -> None:
+def alone() -> Iterator[None]:
+    """Two runs on one lab would hear each other's calls and call them faults of the PBX."""
+    try:
+        refuse_foreign_lab(engine.connect())
+    except LabError as error:
+        pytest.exit(f"These tests would run on another lab: {error}", returncode=1)
+    CACHE_DIR.mkdir(parents=True, exist_ok=True)
+    with (CACHE_DIR / "tests.lock").open("w", encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pytest.exit("Another test run drives this lab: wait for it to end, then run again.", returncode=1)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def deployed(alone: None, server: Host) -> None:
     """The suite proves a deployed PBX. Without one it fails; it never passes by having nothing to test."""
     state = server.run("docker inspect --format '{{.State.Running}}' %s", CONTAINER)
     if state.stdout.strip() != "true":

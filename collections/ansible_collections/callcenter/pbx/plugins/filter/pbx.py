@@ -65,5 +65,4 @@ class FilterModule:
                 {"name": name, "network": network} for name, network in protected_networks(_sound(variables))
             ],
             "pbx_required_objects": lambda variables: required_objects(_sound(variables)),
-            "pbx_rtp_capacity": lambda variables: _sound(variables).rtp_ports.calls,
         }
