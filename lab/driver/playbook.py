@@ -46,6 +46,15 @@ class PlaybookResult:
         return int(recap[name]) if recap else 0
 
 
+def _environment() -> dict[str, str]:
+    """This process's environment with none of its Ansible settings: only ansible.cfg counts.
+
+    Molecule exports some; forced colours, for one, make the recap unreadable.
+    """
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    return {**inherited, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+
+
 def run_playbook(
     playbook: str,
     *arguments: str,
@@ -71,7 +80,7 @@ def run_playbook(
         done = subprocess.run(
             command,
             cwd=ROOT,
-            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), **(environment or {})},
+            env={**_environment(), **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
