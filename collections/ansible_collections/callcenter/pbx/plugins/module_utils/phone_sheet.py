@@ -18,7 +18,9 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from .model_read import CODECS
 
-MARKER = "<!doctype html>\n<!-- Phone sheet of callcenter.pbx. Holds a password. Every run writes it again. -->\n"
+MARKER = (
+    "<!doctype html>\n<!-- Phone sheet of callcenter.pbx. Holds a password. Every run writes it again. -->\n"
+)
 """How every sheet begins, and how a file is known to be one."""
 
 SIP_PORT = 5060
@@ -70,7 +72,9 @@ def read_phones(extensions: Iterable[Mapping[str, Any]], secrets: object) -> tup
     Raises SheetError for a number that is none (it becomes a file name) and for a missing password.
     """
     if not isinstance(secrets, Mapping):
-        raise SheetError("secrets is a mapping of extension number to password: `secrets: '{{ pbx_secrets }}'`")
+        raise SheetError(
+            "secrets is a mapping of extension number to password: `secrets: '{{ pbx_secrets }}'`"
+        )
     phones = []
     for extension in extensions:
         number = str(extension.get("number"))
@@ -104,7 +108,7 @@ def render_sheet(phone: Phone, server: Server) -> str:
 
 
 def _groups(text: str) -> list[str]:
-    """Return ``text`` in pieces that are easy to type one after the other; none where a gap could be a blank."""
+    """Return ``text`` in pieces that are easy to type; none where a gap could be taken for a blank."""
     if any(character.isspace() for character in text):
         return []
     return [text[start : start + _GROUP] for start in range(0, len(text), _GROUP)]
@@ -123,5 +127,7 @@ def _qr_code(text: str) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     return environment.from_string(_TEMPLATE_FILE.read_text(encoding="utf-8"))
