@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/$(VENV):$(PATH)
 export LC_ALL ?= C.UTF-8
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status call ssh smoke render test lint unit scenarios bench docs venv engine clean
+.PHONY: help up down status call ssh smoke render phones test lint unit scenarios bench docs venv engine clean
 
 help: ## List the targets
 	@echo 'make TARGET [V=1] [INVENTORY=inventory/production] [ARGS=...]'
@@ -46,6 +46,9 @@ smoke: venv ## Run every smoke check against INVENTORY; changes nothing
 
 render: venv ## Write what a run would deploy to artifacts/<host>/rendered, without any host
 	@$(VENV)/ansible-playbook playbooks/render.yml --inventory $(INVENTORY) $(ARGS)
+
+phones: venv ## Write a sheet per extension for setting up its softphone, to artifacts/<host>/phones
+	@$(VENV)/ansible-playbook playbooks/phones.yml --inventory $(INVENTORY) $(ARGS)
 
 test: lint unit scenarios ## Everything: lint, unit tests, every scenario with real calls
 

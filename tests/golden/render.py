@@ -1,4 +1,4 @@
-"""Render a site's configuration on this machine, with made-up passwords: no network, no vault.
+"""Render a site's files and phone sheets on this machine, with made-up passwords: no network, no vault.
 
 `python -m tests.golden.render` rewrites the golden files; read the difference before committing it.
 """
@@ -11,54 +11,82 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).resolve().parent
 SITES = ("lab", "production")
+SHEET_SITE = "production"
 
 
 def render(site: str, extra_variables: Sequence[str] = ()) -> dict[str, str]:
-    """Return file name -> content for ``inventory/<site>``. Raises CalledProcessError when rendering fails.
-
-    The inventory is copied without its vault, which may be encrypted or absent.
-    """
+    """Return file name -> content for ``inventory/<site>``. Raises CalledProcessError when that fails."""
     with tempfile.TemporaryDirectory() as directory:
-        inventory = Path(directory) / "inventory"
-        shutil.copytree(ROOT / "inventory" / site, inventory, ignore=shutil.ignore_patterns("vault.yml*"))
         output = Path(directory) / "files.json"
-        variables = [f"@{GOLDEN / 'secrets.yml'}", f"output_file={output}", *extra_variables]
-        subprocess.run(
-            [
-                str(Path(sys.executable).with_name("ansible-playbook")),
-                str(GOLDEN / "render.yml"),
-                f"--inventory={inventory}",
-                *(f"--extra-vars={variable}" for variable in variables),
-            ],
-            cwd=ROOT,
-            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
-            check=True,
-            capture_output=True,
-            text=True,
-        )
+        play(GOLDEN / "render.yml", site, Path(directory), [f"output_file={output}", *extra_variables])
         files: dict[str, str] = json.loads(output.read_text(encoding="utf-8"))
         return files
 
 
+def render_sheets(site: str) -> dict[str, str]:
+    """Return file name -> content of the phone sheets of ``inventory/<site>``, each host's in one mapping."""
+    with tempfile.TemporaryDirectory() as directory:
+        playbook = Path(directory) / "playbooks" / "phones.yml"
+        playbook.parent.mkdir()
+        shutil.copy(ROOT / "playbooks" / "phones.yml", playbook)
+        play(playbook, site, Path(directory))
+        return _read(Path(directory) / "artifacts", "*/phones/*.html")
+
+
+def play(playbook: Path, site: str, directory: Path, variables: Sequence[str] = ()) -> None:
+    """Run ``playbook`` with the golden passwords on a copy of ``inventory/<site>`` in ``directory``.
+
+    The copy is without the vault, which may be encrypted or absent.
+    """
+    inventory = directory / "inventory"
+    shutil.copytree(ROOT / "inventory" / site, inventory, ignore=shutil.ignore_patterns("vault.yml*"))
+    subprocess.run(
+        [
+            str(Path(sys.executable).with_name("ansible-playbook")),
+            str(playbook),
+            f"--inventory={inventory}",
+            *(f"--extra-vars={variable}" for variable in (f"@{GOLDEN / 'secrets.yml'}", *variables)),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+
 def golden(site: str) -> dict[str, str]:
     """Return the golden files of ``site``."""
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted((GOLDEN / site).glob("*.conf"))}
+    return _read(GOLDEN / site, "*.conf")
+
+
+def golden_sheets() -> dict[str, str]:
+    """Return the golden phone sheets, those of `SHEET_SITE`."""
+    return _read(GOLDEN / "phones", "*.html")
+
+
+def _read(directory: Path, pattern: str) -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(directory.glob(pattern))}
 
 
 def main() -> None:
     """Rewrite every golden file."""
     for site in SITES:
-        directory = GOLDEN / site
-        shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir()
-        for name, content in render(site).items():
-            (directory / name).write_text(content, encoding="utf-8")
+        _write(GOLDEN / site, render(site))
+    _write(GOLDEN / "phones", render_sheets(SHEET_SITE))
+
+
+def _write(directory: Path, files: Mapping[str, str]) -> None:
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
+    for name, content in files.items():
+        (directory / name).write_text(content, encoding="utf-8")
 
 
 if __name__ == "__main__":

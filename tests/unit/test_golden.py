@@ -1,13 +1,18 @@
-"""The rendered configuration, byte for byte, as a reviewer sees it."""
+"""The rendered configuration and phone sheets, byte for byte, as a reviewer sees them."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.golden.render import SITES, golden, render
+from tests.golden.render import SHEET_SITE, SITES, golden, golden_sheets, render, render_sheets
 
 
 @pytest.mark.parametrize("site", SITES)
 def test_rendered_configuration_is_the_golden_one(site: str) -> None:
     """After a wanted change: `python -m tests.golden.render`, then read the difference."""
     assert render(site) == golden(site)
+
+
+def test_phone_sheets_are_the_golden_ones() -> None:
+    """After a wanted change: `python -m tests.golden.render`, then look at the sheets in a browser."""
+    assert render_sheets(SHEET_SITE) == golden_sheets()
