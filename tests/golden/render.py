@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).resolve().parent
 SITES = ("lab", "production")
+OVERLAP = "lab-overlap"
 
 
 def render(site: str, extra_variables: Sequence[str] = ()) -> dict[str, str]:
@@ -51,14 +52,27 @@ def golden(site: str) -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8") for path in sorted((GOLDEN / site).glob("*.conf"))}
 
 
+def overlap() -> dict[str, str]:
+    """Return the files that differ from the golden ones of the lab while a phone's password is replaced."""
+    usual = golden("lab")
+    files = render("lab", [f"@{GOLDEN / 'overlap.yml'}"])
+    return {name: content for name, content in files.items() if usual.get(name) != content}
+
+
 def main() -> None:
     """Rewrite every golden file."""
     for site in SITES:
-        directory = GOLDEN / site
-        shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir()
-        for name, content in render(site).items():
-            (directory / name).write_text(content, encoding="utf-8")
+        write(site, render(site))
+    write(OVERLAP, overlap())
+
+
+def write(name: str, files: dict[str, str]) -> None:
+    """Replace one directory of golden files."""
+    directory = GOLDEN / name
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
+    for file, content in files.items():
+        (directory / file).write_text(content, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -308,7 +308,7 @@ def table(phones: Sequence[Mapping[str, Any]]) -> str:
 
 
 def advice(phones: Sequence[Mapping[str, Any]]) -> str:
-    """Say what to do next about the passwords being replaced, in one paragraph."""
+    """Say what to do next about the passwords being replaced."""
     changing = [phone for phone in phones if phone["password"]]
     if not changing:
         registered = sum(bool(phone["contacts"]) for phone in phones)
@@ -318,15 +318,15 @@ def advice(phones: Sequence[Mapping[str, Any]]) -> str:
         numbers = ",".join(phone["number"] for phone in changing)
         whom = numbers if len(changing) <= _SHOWN else "extensions"
         return (
-            f"{_phones(len(changing))} being changed over, all seen with the new password. "
-            f"Now refuse the old: ansible-playbook playbooks/rotate_passwords.yml -e rotate={whom} -e finish=true"
+            f"{_phones(len(changing))} being changed over, all seen with the new password. Refuse the old:\n"
+            f"ansible-playbook playbooks/rotate_passwords.yml -e rotate={whom} -e finish=true"
         )
     named = [f"{phone['number']} ({_WORDS[phone['password']]})" for phone in missing[:_SHOWN]]
     more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
     return (
-        f"{_phones(len(changing))} being changed over, {len(missing)} missing: {', '.join(named)}{more}. "
-        "Give them the new password; who has it shows here when the phone next registers, within the hour. "
-        "Ending now with -e finish=true would cut the missing ones off."
+        f"{_phones(len(changing))} being changed over, {len(missing)} missing: {', '.join(named)}{more}.\n"
+        "Give them the new password. Each shows here when it next registers, within the hour.\n"
+        "Finishing now (-e finish=true) would cut the missing ones off."
     )
 
 
