@@ -108,11 +108,11 @@ def test_without_an_overlap_nothing_is_touched(captures: CaptureFiles, tmp_path:
 
 
 def test_what_is_deployed_records_registrations_only_and_to_the_file_that_is_read() -> None:
-    assert COMMANDS == (
+    assert list(COMMANDS) == [
         "pjsip set logger verbose off",
         f"pjsip set logger pcap /var/log/asterisk/{NAME}",
         "pjsip set logger method REGISTER",
-    )
+    ]
 
 
 def test_registrations_last_as_long_as_the_phones_are_given() -> None:
