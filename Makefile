@@ -16,11 +16,11 @@ export PATH := $(CURDIR)/$(VENV):$(PATH)
 export LC_ALL ?= C.UTF-8
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status call ssh smoke render phones test lint unit scenarios bench docs venv engine clean
+.PHONY: help up down status call ssh smoke registrations render phones test lint unit scenarios bench docs venv engine clean
 
 help: ## List the targets
 	@echo 'make TARGET [V=1] [INVENTORY=inventory/production] [ARGS=...]'
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- The lab -------------------------------------------------------------------------------------
 
@@ -43,6 +43,9 @@ ssh: venv ## Log in to the lab's server
 
 smoke: venv ## Run every smoke check against INVENTORY; changes nothing
 	@$(VENV)/ansible-playbook playbooks/smoke.yml --inventory $(INVENTORY) $(if $(V),-v) $(ARGS)
+
+registrations: venv ## Say which phones are registered with INVENTORY, and who has the new password
+	@$(VENV)/ansible-playbook playbooks/status.yml --inventory $(INVENTORY) $(ARGS)
 
 render: venv ## Write what a run would deploy to artifacts/<host>/rendered, without any host
 	@$(VENV)/ansible-playbook playbooks/render.yml --inventory $(INVENTORY) $(ARGS)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from tests.golden.render import SHEET_SITE, SITES, golden, golden_sheets, render, render_sheets
+from tests.golden.render import (
+    OVERLAP,
+    SHEET_SITE,
+    SITES,
+    golden,
+    golden_sheets,
+    overlap,
+    render,
+    render_sheets,
+)
 
 
 @pytest.mark.parametrize("site", SITES)
@@ -16,3 +25,7 @@ def test_rendered_configuration_is_the_golden_one(site: str) -> None:
 def test_phone_sheets_are_the_golden_ones() -> None:
     """After a wanted change: `python -m tests.golden.render`, then look at the sheets in a browser."""
     assert render_sheets(SHEET_SITE) == golden_sheets()
+
+
+def test_a_former_password_changes_these_files_and_no_other() -> None:
+    assert overlap() == golden(OVERLAP)

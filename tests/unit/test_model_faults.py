@@ -208,6 +208,38 @@ FAULTS = [
     ("secret-blank", "pbx_secrets.101", "aB3dE5gH7jK9 ", "pbx_secrets[101]: starts or ends with a blank"),
     ("secret-arrow", "pbx_secrets.101", ">aB3dE5gH7jK9", "pbx_secrets[101]: starts with '>'"),
     ("secret-same", "pbx_secrets.101", SECRETS["100"], "pbx_secrets[101]: is the same as that of 100"),
+    ("previous-list", "pbx_secrets_previous", ["x"], "pbx_secrets_previous: is not a mapping"),
+    ("previous-number", "pbx_secrets_previous", {"101": 12345678}, "pbx_secrets_previous[101]: is not text"),
+    ("previous-empty", "pbx_secrets_previous", {"101": ""}, "pbx_secrets_previous[101]: is empty"),
+    ("previous-null", "pbx_secrets_previous", {"101": None}, "pbx_secrets_previous[101]: is not text"),
+    (
+        "previous-newline",
+        "pbx_secrets_previous",
+        {"101": "a\nb"},
+        "pbx_secrets_previous[101]: contains a line",
+    ),
+    (
+        "previous-in-use",
+        "pbx_secrets_previous",
+        {"101": SECRETS["101"]},
+        "pbx_secrets_previous[101]: is the same as pbx_secrets[101]. Remove it",
+    ),
+    ("next-text", "pbx_secrets_next", "x", "pbx_secrets_next: is not a mapping"),
+    ("next-weak", "pbx_secrets_next", {"twilio-na-us": "Admin@1234567"}, "pbx_secrets_next[twilio-na-us]: "),
+    ("next-blank", "pbx_secrets_next", {"twilio-na-us": "aB3dE5gH7jK9 "}, "starts or ends with a blank"),
+    (
+        "next-in-use",
+        "pbx_secrets_next",
+        {"twilio-na-us": SECRETS["twilio-na-us"]},
+        "pbx_secrets_next[twilio-na-us]: is the same as pbx_secrets[twilio-na-us]. Remove it",
+    ),
+    (
+        "next-of-another",
+        "pbx_secrets_next",
+        {"twilio-na-us": SECRETS["100"]},
+        "pbx_secrets_next[twilio-na-us]: is the same as that of 100",
+    ),
+    ("misspelled-previous", "pbx_secrets_previus", {}, "Did you mean pbx_secrets_previous"),
 ]
 
 
@@ -254,6 +286,30 @@ WARNINGS = [
         "whatever-it-is",
         "pbx_secrets[150]: belongs to no extension or trunk",
     ),
+    (
+        "unknown-previous",
+        "pbx_secrets_previous",
+        {"150": "whatever-it-was"},
+        "pbx_secrets_previous[150]: belongs to no extension. Remove it",
+    ),
+    (
+        "previous-of-a-trunk",
+        "pbx_secrets_previous",
+        {"twilio-na-us": "whatever-it-was"},
+        "pbx_secrets_previous[twilio-na-us]: belongs to no extension",
+    ),
+    (
+        "unquoted-previous",
+        "pbx_secrets_previous",
+        {101: "whatever-it-was"},
+        "pbx_secrets_previous[101]: belongs to no extension. Quote the number",
+    ),
+    (
+        "next-of-an-extension",
+        "pbx_secrets_next",
+        {"101": "whatever-it-will-be"},
+        "pbx_secrets_next[101]: belongs to no trunk with a termination_host",
+    ),
     ("prefix-extension", "pbx_extensions.1.number", "940", "extension 940 begins with the dial prefix 9"),
 ]
 
@@ -285,6 +341,20 @@ def test_weak_password_is_refused_but_never_shown(password: str) -> None:
     assert password not in faults[0]
     model["pbx_allow_weak_passwords"] = True
     assert check_model(model).faults == ()
+
+
+ON_THE_WAY = {
+    "previous": {"pbx_secrets_previous": {"100": "kX9rTq2Wm5Zr"}},
+    "weak previous": {"pbx_secrets_previous": {"100": "changeme100", "101": "changeme100"}},
+    "next": {"pbx_secrets_next": {"twilio-na-us": "hB6mTz3Rw8Kc5Ny"}},
+    "none": {"pbx_secrets_previous": None, "pbx_secrets_next": {}},
+}
+
+
+@pytest.mark.parametrize("more", ON_THE_WAY.values(), ids=ON_THE_WAY)
+def test_passwords_on_their_way_out_or_in_are_no_fault(more: dict[str, Any]) -> None:
+    report = check_model({**SOUND, **more})
+    assert (report.faults, report.warnings) == ((), ())
 
 
 def test_a_trunk_password_must_not_contain_the_user_name() -> None:

@@ -104,6 +104,24 @@ def test_a_phones_password_is_stored_as_digest_only() -> None:
     assert carrier == {"name": "twilio-na-us-auth", "username": "Admin", "password": SECRETS["twilio-na-us"]}
 
 
+def test_a_former_password_is_a_second_auth_object_until_it_is_gone() -> None:
+    model = model_with("pbx_secrets_previous", {"101": "former"})
+    assert [one["auth"] for one in config_view(model)["extensions"]] == [
+        "100-iauth",
+        "101-iauth,101-previous",
+    ]
+    auths = [one["name"] for one in required_objects(model) if one["type"] == "auth"]
+    assert auths == ["twilio-na-us-auth", "100-iauth", "101-iauth", "101-previous"]
+    first, second, former, carrier = auth_view(model, SECRETS, {"101": "former"})
+    assert [first, second, carrier] == auth_view(model_with(), SECRETS)
+    # md5 of "101:asterisk:former", as `printf … | md5sum` gives it.
+    assert former == {"name": "101-previous", "username": "101", "digest": "26a1e8bc56d066efffd69a46c4c9ff2e"}
+
+
+def test_a_former_password_of_nobody_is_left_out() -> None:
+    assert model_with("pbx_secrets_previous", {"150": "former", 101: "former"}).overlap == ()
+
+
 def test_required_objects_name_everything_the_guide_looks_for() -> None:
     found = {(one["type"], one["name"]) for one in required_objects(model_with())}
     assert {

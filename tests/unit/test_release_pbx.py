@@ -45,6 +45,21 @@ def test_differences_name_the_object_and_never_the_value() -> None:
     ]
 
 
+AOR = PjsipObject("aor", "100")
+CONTACTS = {
+    "a phone has registered meanwhile": ("", "sip:100@192.0.2.100", []),
+    "a carrier's contact is another": ("sip:a", "sip:b", ["aor '100' kept its former contact"]),
+    "a carrier's contact is gone": ("sip:a", "", ["aor '100' kept its former contact"]),
+}
+
+
+@pytest.mark.parametrize(("sent", "found", "faults"), CONTACTS.values(), ids=CONTACTS)
+def test_only_contacts_that_were_sent_are_compared(sent: str, found: str, faults: list[str]) -> None:
+    objects = {"aor": frozenset({"100"})}
+    one, other = (Snapshot(objects, {}, {AOR: (("contact", uri), ("max", "1"))}) for uri in (sent, found))
+    assert differences(one, other) == faults
+
+
 def test_an_absent_object_is_named_once() -> None:
     runs = Snapshot({**SENT.objects, "auth": frozenset()}, SENT.contexts, {AUTH: ()})
     assert differences(SENT, runs) == ["auth '100-iauth' did not appear"]

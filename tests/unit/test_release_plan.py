@@ -158,3 +158,54 @@ def test_circular_includes_end() -> None:
     assert [section.name for section in release_conf.sections(files, "a.conf")] == ["b", "a"]
     assert release_conf.roots(files, "none.conf") == {"none.conf"}
     assert release_conf.roots({**files, "c.conf": "#include a.conf\n"}, "b.conf") == {"c.conf"}
+
+
+RECORD = ("pjsip set logger pcap /x", "pjsip set logger method REGISTER")
+ONE = {
+    **BASE,
+    "pjsip_auth.conf": "[100-iauth]\ntype = auth\npassword = two\n",
+    "pjsip_wizard.conf": "[100]\ntype = wizard\nendpoint/auth = 100-iauth\n",
+}
+BOTH = {
+    **ONE,
+    "pjsip_auth.conf": ONE["pjsip_auth.conf"] + "[100-previous]\ntype = auth\npassword = one\n",
+    "pjsip_wizard.conf": "[100]\ntype = wizard\nendpoint/auth = 100-iauth,100-previous\n",
+    "cli.conf": "[startup_commands]\n" + "".join(f"{command} = yes\n" for command in RECORD),
+}
+STARTUP = {
+    "an overlap begins": (ONE, BOTH, (RELOAD_PJSIP, *RECORD)),
+    "an overlap is finished": (BOTH, ONE, (RELOAD_PJSIP, "pjsip set logger off")),
+    "an overlap goes on": (BOTH, {**BOTH, "extensions.conf": "[x]\n"}, ("dialplan reload",)),
+    "a comment": (BOTH, {**BOTH, "cli.conf": "; why\n" + BOTH["cli.conf"]}, ()),
+    "another file": (
+        BOTH,
+        {**BOTH, "cli.conf": BOTH["cli.conf"].replace("/x", "/y")},
+        ("pjsip set logger off", "pjsip set logger pcap /y", RECORD[1]),
+    ),
+    "a command that is off": (ONE, {**ONE, "cli.conf": "[startup_commands]\ncore set verbose 3 = no\n"}, ()),
+}
+
+
+@pytest.mark.parametrize(("before", "after", "commands"), STARTUP.values(), ids=STARTUP)
+def test_startup_commands_take_effect_without_a_start(
+    before: dict[str, str], after: dict[str, str], commands: tuple[str, ...]
+) -> None:
+    assert plan_activation([before], after) == Activation(commands)
+
+
+def test_an_interrupted_beginning_of_an_overlap_covers_both_trees() -> None:
+    assert plan_activation([BOTH, ONE], BOTH).commands == (RELOAD_PJSIP, *RECORD)
+    assert plan_activation([ONE, BOTH], ONE).commands == (RELOAD_PJSIP, "pjsip set logger off")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "auths"),
+    [(ONE, BOTH, {"100-iauth", "100-previous"}), (BOTH, ONE, {"100-iauth"})],
+    ids=["begins", "is finished"],
+)
+def test_both_ends_of_an_overlap_compare_the_endpoint(
+    before: dict[str, str], after: dict[str, str], auths: set[str]
+) -> None:
+    changed = changed_objects([before], after)
+    assert PjsipObject("endpoint", "100") in changed
+    assert {one.name for one in changed if one.kind == "auth" and one.name in auths} == auths

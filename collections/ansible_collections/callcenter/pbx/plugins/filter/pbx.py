@@ -11,7 +11,10 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.model import Model
 from ansible_collections.callcenter.pbx.plugins.module_utils.model_networks import protected_networks
 from ansible_collections.callcenter.pbx.plugins.module_utils.model_read import read_model
 from ansible_collections.callcenter.pbx.plugins.module_utils.model_rules import RULES
-from ansible_collections.callcenter.pbx.plugins.module_utils.model_secrets import secret_faults
+from ansible_collections.callcenter.pbx.plugins.module_utils.model_secrets import (
+    previous_faults,
+    secret_faults,
+)
 from ansible_collections.callcenter.pbx.plugins.module_utils.model_views import (
     auth_view,
     config_view,
@@ -45,11 +48,13 @@ def _escape(value: object) -> str:
 
 def _auth_objects(variables: object, secrets: Mapping[str, str]) -> list[dict[str, str]]:
     model = _sound(variables)
+    previous = variables.get("pbx_secrets_previous") if isinstance(variables, Mapping) else None
     # Whether a password is weak is the preflight's business; here it only has to exist and be writable.
     missing = list(secret_faults(model, secrets, weak_allowed=True))
+    missing += previous_faults(model, previous, secrets)
     if missing:
         raise AnsibleFilterError("passwords:\n" + "\n".join(f"- {fault}" for fault in missing))
-    return auth_view(model, secrets)
+    return auth_view(model, secrets, previous)
 
 
 class FilterModule:

@@ -202,7 +202,11 @@ class Listed(NamedTuple):
 
 @dataclass(frozen=True)
 class Model:
-    """The whole site. ``complete`` is False when an item was too broken to be kept."""
+    """The whole site. ``complete`` is False when an item was too broken to be kept.
+
+    ``overlap``: the extensions whose former password is accepted beside the new one; the passwords
+    themselves are never part of the model.
+    """
 
     public_address: IPv4Address | None
     sip_port: int
@@ -215,6 +219,7 @@ class Model:
     blacklist: tuple[Listed, ...]
     never_block: tuple[str, ...]
     allow_weak_passwords: bool
+    overlap: tuple[str, ...]
     complete: bool
 
     def trunk(self, name: str) -> Trunk | None:

@@ -441,6 +441,13 @@ def _rtp_ports(reader: Reader) -> RtpPorts:
     return ports
 
 
+def _overlap(top: Reader, extensions: Sequence[Extension]) -> tuple[str, ...]:
+    """Return the extensions with a previous password. What it is worth, `model_secrets` says."""
+    previous = top.raw("pbx_secrets_previous", None)
+    known = previous if isinstance(previous, Mapping) else {}
+    return tuple(extension.number for extension in extensions if known.get(extension.number) is not None)
+
+
 def read_model(variables: object) -> tuple[Model, list[Fault]]:
     """Read the ``pbx_*`` variables (other keys are ignored) into a model and the faults found on the way."""
     faults: list[Fault] = []
@@ -459,6 +466,7 @@ def read_model(variables: object) -> tuple[Model, list[Fault]]:
         return tuple(kept)
 
     public_address = _public_address(top)
+    extensions = each("pbx_extensions", _extension)
     sip_port = top.integer("pbx_sip_port", 1024, 65535, default=5060)
     model = Model(
         public_address=public_address,
@@ -467,7 +475,7 @@ def read_model(variables: object) -> tuple[Model, list[Fault]]:
             top.reader("pbx_rtp_ports", top.raw("pbx_rtp_ports", {"first": 10000, "last": 10100}))
         ),
         max_calls=top.integer("pbx_max_calls", 1, 10000),
-        extensions=each("pbx_extensions", _extension),
+        extensions=extensions,
         trunks=each("pbx_trunks", _trunk),
         dids=each("pbx_dids", _did),
         outbound=_outbound(top.reader("pbx_outbound", top.raw("pbx_outbound"))),
@@ -478,10 +486,12 @@ def read_model(variables: object) -> tuple[Model, list[Fault]]:
         ),
         never_block=top.texts("pbx_never_block", network, default=[]),
         allow_weak_passwords=top.boolean("pbx_allow_weak_passwords", False),
+        overlap=_overlap(top, extensions),
         complete=lost == 0,
     )
     top.texts("pbx_dns_servers", address, default=[])
     top.texts("pbx_apt_options", pattern(r"[A-Za-z0-9:_-]+=[^\s]*", "write Name::Option=value"), default=[])
     top.raw("pbx_secrets", None)
+    top.raw("pbx_secrets_next", None)
     top.done()
     return model, faults

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from .model import RESERVED_CONTEXTS, RESERVED_OBJECTS, Fault, Model, Report
 from .model_networks import blacklist_faults, identify_warnings, trunk_overlap_faults
 from .model_read import read_model
-from .model_secrets import secret_faults, secret_warnings
+from .model_secrets import next_faults, previous_faults, secret_faults, secret_warnings
 from .model_views import emergency_numbers, outbound_patterns, sections
 from .numbering import best_match
 
@@ -200,11 +200,16 @@ WARNINGS: tuple[Rule, ...] = (identify_warnings, extension_warnings)
 
 
 def check_model(variables: object) -> Report:
-    """Check the ``pbx_*`` variables, ``pbx_secrets`` among them, and report everything. Never raises."""
+    """Check the ``pbx_*`` variables, the passwords among them, and report everything. Never raises."""
     model, faults = read_model(variables)
-    secrets = variables.get("pbx_secrets") if isinstance(variables, dict) else None
+    given = variables if isinstance(variables, dict) else {}
+    secrets, previous, following = (
+        given.get(name) for name in ("pbx_secrets", "pbx_secrets_previous", "pbx_secrets_next")
+    )
     faults += [fault for rule in RULES for fault in rule(model)]
     faults += secret_faults(model, secrets)
+    faults += previous_faults(model, previous, secrets)
+    faults += next_faults(model, following, secrets)
     warnings = [warning for rule in WARNINGS for warning in rule(model)]
-    warnings += secret_warnings(model, secrets)
+    warnings += secret_warnings(model, secrets, previous, following)
     return Report(tuple(dict.fromkeys(faults)), tuple(dict.fromkeys(warnings)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from .conf import value_problem
 from .model import Fault, Model
@@ -36,6 +37,26 @@ _SEQUENCES = (
 )
 
 
+@dataclass(frozen=True)
+class Kind:
+    """Whose passwords one mapping may hold: extensions, trunks, and how messages say so."""
+
+    extensions: bool
+    trunks: bool
+    owners: str
+
+    def names(self, model: Model) -> tuple[str, ...]:
+        """Return the names of the model that may stand in the mapping."""
+        extensions = [extension.number for extension in model.extensions] if self.extensions else []
+        trunks = [trunk.name for trunk in model.trunks if trunk.termination_host] if self.trunks else []
+        return tuple(dict.fromkeys([*extensions, *trunks]))
+
+
+CURRENT = Kind(True, True, "extension or trunk")
+PREVIOUS = Kind(True, False, "extension")
+NEXT = Kind(False, True, "trunk with a termination_host")
+
+
 def weakness(password: str, owners: tuple[str, ...]) -> str | None:
     """Say why ``password`` is easy to guess, or return None. ``owners``: the names it belongs to."""
     lowered = password.lower()
@@ -63,12 +84,21 @@ def wanted(model: Model) -> dict[str, tuple[str, ...]]:
     return needed
 
 
+def _unusable(secret: object) -> tuple[str, str] | None:
+    """Return what keeps ``secret`` from being used at all and the remedy, or None."""
+    if not isinstance(secret, str):
+        return "is not text", "Put the password in quotes"
+    problem = value_problem(secret) if secret else "is empty"
+    if not problem and len(secret) > LONGEST:
+        problem = f"is longer than {LONGEST} characters"
+    return (problem, "Choose another password, printable text") if problem else None
+
+
 def secret_faults(model: Model, secrets: object, weak_allowed: bool | None = None) -> Iterator[Fault]:
     """Yield what is wrong with ``secrets``, the value of ``pbx_secrets``.
 
     ``weak_allowed`` overrides the model's own ``pbx_allow_weak_passwords``.
     """
-    allowed = model.allow_weak_passwords if weak_allowed is None else weak_allowed
     if not isinstance(secrets, Mapping):
         yield Fault(
             "pbx_secrets",
@@ -76,46 +106,116 @@ def secret_faults(model: Model, secrets: object, weak_allowed: bool | None = Non
             "Copy vault.yml.example to vault.yml and fill it in",
         )
         return
-    owners_of: dict[str, str] = {}
-    for name, owners in wanted(model).items():
+    usable = {}
+    for name in wanted(model):
         variable = f"pbx_secrets[{name}]"
         secret = secrets.get(name)
         if secret is None:
             hint = "; quote the name, numbers without quotes are another key" if name.isdigit() else ""
             yield Fault(variable, "is missing", f"Add a password for it to vault.yml{hint}")
-            continue
-        if not isinstance(secret, str):
-            yield Fault(variable, "is not text", "Put the password in quotes")
-            continue
-        problem = value_problem(secret) if secret else "is empty"
-        if problem or len(secret) > LONGEST:
+        elif problem := _unusable(secret):
+            yield Fault(variable, *problem)
+        else:
+            usable[name] = secret
+    if not (model.allow_weak_passwords if weak_allowed is None else weak_allowed):
+        yield from _guessable(model, "pbx_secrets", usable, {})
+
+
+def previous_faults(model: Model, previous: object, secrets: object) -> Iterator[Fault]:
+    """Yield what is wrong with ``pbx_secrets_previous``: passwords on their way out, which may be weak."""
+    current = secrets if isinstance(secrets, Mapping) else {}
+    for name, secret in _entries("pbx_secrets_previous", previous, model, PREVIOUS):
+        variable = f"pbx_secrets_previous[{name}]"
+        if isinstance(secret, Fault):
+            yield secret
+        elif secret == current.get(name):
             yield Fault(
-                variable,
-                problem or f"is longer than {LONGEST} characters",
-                "Choose another password, printable text",
+                variable, f"is the same as pbx_secrets[{name}]", "Remove it: nothing is being replaced"
             )
-            continue
-        weak = weakness(secret, owners)
-        if weak and not allowed:
+
+
+def next_faults(model: Model, following: object, secrets: object) -> Iterator[Fault]:
+    """Yield what is wrong with ``pbx_secrets_next``: passwords on their way in, as good as any in use."""
+    current = secrets if isinstance(secrets, Mapping) else {}
+    usable: dict[str, str] = {}
+    for name, secret in _entries("pbx_secrets_next", following, model, NEXT):
+        if isinstance(secret, Fault):
+            yield secret
+        elif secret == current.get(name):
             yield Fault(
-                variable,
+                f"pbx_secrets_next[{name}]",
+                f"is the same as pbx_secrets[{name}]",
+                "Remove it: nothing is being replaced",
+            )
+        else:
+            usable[name] = secret
+    if not model.allow_weak_passwords:
+        taken = {secret: name for name, secret in current.items() if isinstance(secret, str)}
+        yield from _guessable(model, "pbx_secrets_next", usable, taken)
+
+
+def _entries(
+    variable: str, secrets: object, model: Model, kind: Kind
+) -> Iterator[tuple[str, str] | tuple[str, Fault]]:
+    """Yield (name, secret) of each entry that concerns the model, a fault in place of an unusable secret."""
+    if secrets is None:
+        return
+    if not isinstance(secrets, Mapping):
+        remedy = "Write {} for none"
+        yield "", Fault(variable, "is not a mapping of name to password", remedy)
+        return
+    for name in kind.names(model):
+        if name in secrets:
+            secret = secrets[name]
+            problem = _unusable(secret)
+            yield name, Fault(f"{variable}[{name}]", *problem) if problem else secret
+
+
+def _guessable(
+    model: Model, variable: str, secrets: Mapping[str, str], taken: Mapping[str, str]
+) -> Iterator[Fault]:
+    """Yield the weak and the repeated ones of usable ``secrets``; ``taken``: secret -> its owner."""
+    owners = wanted(model)
+    owner_of = dict(taken)
+    for name, secret in secrets.items():
+        weak = weakness(secret, owners[name])
+        if weak:
+            yield Fault(
+                f"{variable}[{name}]",
                 weak,
                 f"Choose {SHORTEST} or more random characters (in a lab: pbx_allow_weak_passwords: true)",
             )
-        elif secret in owners_of and not allowed:
-            yield Fault(variable, f"is the same as that of {owners_of[secret]}", "Give each its own password")
-        owners_of.setdefault(secret, name)
-
-
-def secret_warnings(model: Model, secrets: object) -> Iterator[Fault]:
-    """Yield the names in ``secrets`` that nothing uses."""
-    if not isinstance(secrets, Mapping):
-        return
-    known = wanted(model)
-    for name in secrets:
-        if name not in known and model.complete:
+        elif secret in owner_of:
             yield Fault(
-                f"pbx_secrets[{str(name)[:40]}]",
-                "belongs to no extension or trunk",
-                "Remove it, or check the spelling",
+                f"{variable}[{name}]",
+                f"is the same as that of {owner_of[secret]}",
+                "Give each its own password",
             )
+        owner_of.setdefault(secret, name)
+
+
+def secret_warnings(
+    model: Model, secrets: object, previous: object = None, following: object = None
+) -> Iterator[Fault]:
+    """Yield the names in the three mappings that nothing uses."""
+    for variable, found, kind in (
+        ("pbx_secrets", secrets, CURRENT),
+        ("pbx_secrets_previous", previous, PREVIOUS),
+        ("pbx_secrets_next", following, NEXT),
+    ):
+        if not (isinstance(found, Mapping) and model.complete):
+            continue
+        known = kind.names(model)
+        for name in found:
+            if name not in known:
+                yield Fault(
+                    f"{variable}[{str(name)[:40]}]",
+                    f"belongs to no {kind.owners}",
+                    _stray_remedy(name, known),
+                )
+
+
+def _stray_remedy(name: object, known: tuple[str, ...]) -> str:
+    if str(name) in known:
+        return "Quote the number: without quotes it is another key"
+    return "Remove it, or check the spelling"

@@ -43,8 +43,10 @@ def trunk_contacts(trunk: Trunk) -> list[str]:
     return list(dict.fromkeys([*trunk.contacts, *dialled]))
 
 
-def auth_name(extension: Extension) -> str:
-    return f"{extension.number}-iauth"
+def auth_names(model: Model, extension: Extension) -> list[str]:
+    """Return the phone's auth objects; during an overlap the one of the former password comes second."""
+    former = [f"{extension.number}-previous"] if extension.number in model.overlap else []
+    return [f"{extension.number}-iauth", *former]
 
 
 # --- Dialling -------------------------------------------------------------------------------------
@@ -180,7 +182,7 @@ def config_view(model: Model) -> dict[str, Any]:
                 "codecs": ",".join(extension.codecs),
                 "max_contacts": extension.max_contacts,
                 "ring_seconds": extension.ring_seconds,
-                "auth": auth_name(extension),
+                "auth": ",".join(auth_names(model, extension)),
                 "dial": dial_target(extension),
             }
             for extension in model.extensions
@@ -238,17 +240,26 @@ def config_view(model: Model) -> dict[str, Any]:
     return escaped
 
 
-def auth_view(model: Model, secrets: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return the authentication objects: a ``digest`` for phones, the ``password`` for carriers."""
+def _digest(number: str, password: str) -> str:
+    """Return the part of a digest that stands for the password (RFC 2617, A1), in hex."""
+    return hashlib.md5(f"{number}:{SIP_REALM}:{password}".encode(), usedforsecurity=False).hexdigest()
+
+
+def auth_view(
+    model: Model, secrets: Mapping[str, str], previous: Mapping[str, str] | None = None
+) -> list[dict[str, str]]:
+    """Return the authentication objects: a ``digest`` for phones, the ``password`` for carriers.
+
+    ``previous``: the former passwords of the model's ``overlap``.
+    """
     phones = [
         {
-            "name": auth_name(extension),
+            "name": name,
             "username": extension.number,
-            "digest": hashlib.md5(
-                f"{extension.number}:{SIP_REALM}:{secrets[extension.number]}".encode(), usedforsecurity=False
-            ).hexdigest(),
+            "digest": _digest(extension.number, accepted[extension.number]),
         }
         for extension in model.extensions
+        for name, accepted in zip(auth_names(model, extension), (secrets, previous or {}), strict=False)
     ]
     carriers = [
         {"name": f"{trunk.name}-auth", "username": trunk.auth_username, "password": secrets[trunk.name]}
@@ -269,7 +280,8 @@ def required_objects(model: Model) -> list[dict[str, str]]:
         if trunk_contacts(trunk):
             found.append(("aor", f"{trunk.name}-aor"))
     for extension in model.extensions:
-        found += [("endpoint", extension.number), ("auth", auth_name(extension)), ("aor", extension.number)]
+        found += [("endpoint", extension.number), ("aor", extension.number)]
+        found += [("auth", name) for name in auth_names(model, extension)]
     contexts = (
         "internal",
         "from-internal",

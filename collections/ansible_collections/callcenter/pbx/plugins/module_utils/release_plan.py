@@ -43,6 +43,9 @@ _RELOADS = (
     ("extensions.conf", "dialplan reload"),
 )
 _COMMAND_OF = dict(_RELOADS)
+# Console commands that Asterisk runs at each start. A change is brought without one by running them now.
+STARTUP_FILE = "cli.conf"
+_PACKET_LOGGER = "pjsip set logger"
 # A file nobody knows: every module looks whether it is its own. Calls stay up.
 _RELOAD_EVERYTHING = "module reload"
 
@@ -73,6 +76,7 @@ def plan_activation(loaded: Iterable[Files], target: Files) -> Activation:
         Asterisk has in memory, and then the plan covers each of them
     """
     commands: set[str] = set()
+    at_once: tuple[str, ...] = ()
     reasons: dict[str, None] = {}
     for old in loaded:
         for name in changed_files(old, target):
@@ -80,11 +84,34 @@ def plan_activation(loaded: Iterable[Files], target: Files) -> Activation:
                 if root in RESTART_FILES:
                     if _meaning(old, root) != _meaning(target, root):
                         reasons[f"{root} is read only at start"] = None
+                elif root == STARTUP_FILE:
+                    at_once = max(at_once, _startup_change(old, target), key=len)
                 else:
                     commands.add(_COMMAND_OF.get(root, _RELOAD_EVERYTHING))
         reasons.update(dict.fromkeys(_restart_sections(old, target)))
     order = [_RELOAD_EVERYTHING, *_COMMAND_OF.values()]
-    return Activation(tuple(sorted(commands, key=order.index)), tuple(reasons))
+    return Activation((*sorted(commands, key=order.index), *at_once), tuple(reasons))
+
+
+def startup_commands(files: Files) -> tuple[str, ...]:
+    """Return the console commands of a tree that Asterisk runs at each start."""
+    sections = release_conf.sections(files, STARTUP_FILE)
+    return tuple(
+        item.key
+        for section in sections
+        if section.name == "startup_commands"
+        for item in section.items
+        if item.value == "yes"
+    )
+
+
+def _startup_change(old: Files, target: Files) -> tuple[str, ...]:
+    """Return the commands that bring other startup commands into effect, and end the packet logger."""
+    before, after = startup_commands(old), startup_commands(target)
+    if before == after:
+        return ()
+    logged = any(command.startswith(_PACKET_LOGGER) for command in before)
+    return (*((f"{_PACKET_LOGGER} off",) if logged else ()), *after)
 
 
 def changed_files(old: Files, new: Files) -> list[str]:

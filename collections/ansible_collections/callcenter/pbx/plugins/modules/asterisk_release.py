@@ -19,6 +19,8 @@ description:
     and waits for the running ones.
   - Finally compares what runs with what was sent. On failure the former configuration is swapped in and
     loaded again.
+  - The startup commands of a C(cli.conf) are run at once, too. It is there while passwords are being replaced
+    and makes Asterisk record registrations. What was recorded is removed when C(cli.conf) is gone.
   - A run that was cut off at any point is finished by the next one.
   - Files in the live tree that are not managed are carried along. Edits of managed files are replaced, and
     kept in the former release.
@@ -145,8 +147,13 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.callcenter.pbx.plugins.module_utils import release_diff, release_report
+from ansible_collections.callcenter.pbx.plugins.module_utils import (
+    release_diff,
+    release_plan,
+    release_report,
+)
 from ansible_collections.callcenter.pbx.plugins.module_utils.docker_engine import DockerEngine, DockerError
+from ansible_collections.callcenter.pbx.plugins.module_utils.registration_capture import CaptureFiles
 from ansible_collections.callcenter.pbx.plugins.module_utils.release_pbx import ContainerPbx
 from ansible_collections.callcenter.pbx.plugins.module_utils.release_transaction import (
     Rejected,
@@ -201,12 +208,18 @@ def main() -> None:
         wanted["drain_seconds"],
     )
     transaction = Transaction(tree, pbx, files, wanted["keep_releases"])
+    captures = CaptureFiles(Path(wanted["root_dir"]) / "logs", wanted["uid"], wanted["gid"])
+    records = bool(release_plan.startup_commands(files))
     try:
         if module.check_mode:
             plan = transaction.plan()
             result = release_report.planned(plan, wanted["drain_seconds"])
         else:
+            if records:
+                captures.prepare()
             outcome = transaction.run()
+            if not records:
+                captures.remove()
             plan = outcome.plan
             result = release_report.done(outcome)
     except Rejected as refusal:
