@@ -44,6 +44,10 @@ class CaptureFiles:
         finally:
             os.close(handle)
 
+    def exist(self) -> bool:
+        """Tell whether there is any."""
+        return bool(self._files())
+
     def set_aside(self) -> None:
         """Rename the file Asterisk writes to and put an empty one in its place."""
         active = self.directory / NAME

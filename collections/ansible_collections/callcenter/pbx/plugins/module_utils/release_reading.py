@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.callcenter.pbx.plugins.module_utils.docker_engine import DockerEngine
+from ansible_collections.callcenter.pbx.plugins.module_utils.registration_capture import CaptureFiles
 from ansible_collections.callcenter.pbx.plugins.module_utils.release_pbx import ContainerPbx
+from ansible_collections.callcenter.pbx.plugins.module_utils.release_plan import startup_commands
 from ansible_collections.callcenter.pbx.plugins.module_utils.release_report import done
 from ansible_collections.callcenter.pbx.plugins.module_utils.release_transaction import Outcome, Transaction
 from ansible_collections.callcenter.pbx.plugins.module_utils.release_tree import ReleaseTree
@@ -24,6 +26,8 @@ def unchanged(
     pbx = ContainerPbx(DockerEngine(), container, image, f":{gid}", (), 0)
     plan = Transaction(tree, pbx, files, 0).plan()
     live = plan.live.release
-    if plan.changed or plan.deferred or not live or plan.loaded != (live,):
+    captures = CaptureFiles(Path(root_dir) / "logs", 0, gid)
+    leftover = captures.exist() != bool(startup_commands(files))
+    if plan.changed or plan.deferred or not live or plan.loaded != (live,) or leftover:
         return {"result": None}
     return {"result": {**done(Outcome(plan, live)), "diff": {"prepared": ""}}}
