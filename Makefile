@@ -67,8 +67,12 @@ unit: venv ## Unit tests
 	$(VENV)/pytest $(ARGS)
 
 scenarios: engine ## Every molecule scenario, or those in SCENARIOS
-	@set -e; for scenario in $(SCENARIOS); do \
-	    lab/with-docker $(VENV)/molecule $(if $(V),--debug) test --scenario-name "$$scenario"; \
+	@for scenario in $(SCENARIOS); do \
+	    rm -f .cache/failed-tests; \
+	    lab/with-docker $(VENV)/molecule $(if $(V),--debug) test --scenario-name "$$scenario" && continue; \
+	    echo "Scenario $$scenario failed. Its failed tests, if it got that far:"; \
+	    cat .cache/failed-tests 2>/dev/null; \
+	    exit 1; \
 	done
 
 bench: engine ## Print the budgets as ratios (makes the lab anew; takes a while)

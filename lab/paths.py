@@ -12,6 +12,7 @@ CLIENT_KEY = CACHE_DIR / "id_ed25519"
 HOST_KEY = CACHE_DIR / "ssh_host_ed25519_key"
 KNOWN_HOSTS = CACHE_DIR / "known_hosts"
 LOCK = ROOT / ".cache" / "lab.lock"  # outlives CACHE_DIR, which `down` removes
+FAILED_TESTS = ROOT / ".cache" / "failed-tests"
 
 # The engine is the machine's, not this checkout's.
 ENGINE_LOG = Path("/var/log/callcenter-dockerd.log")
