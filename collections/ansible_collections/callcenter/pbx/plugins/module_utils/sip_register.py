@@ -142,7 +142,7 @@ class _Flight:
     exchange: Exchange
     deadline: float
     next_send: float
-    interval: float = FIRST_RESEND_SECONDS
+    interval: float
 
 
 def try_credentials(
@@ -208,7 +208,7 @@ class _Run:
                 last_heard = time.monotonic()
 
     def _launch(self, exchange: Exchange, now: float) -> None:
-        self._flying[exchange.call_id] = _Flight(exchange, now + self._seconds, now)
+        self._flying[exchange.call_id] = _Flight(exchange, now + self._seconds, now, FIRST_RESEND_SECONDS)
 
     def _attend(self, now: float) -> float:
         """Send what is due, drop what has had its time; return when to look again."""

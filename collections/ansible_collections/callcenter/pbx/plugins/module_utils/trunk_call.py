@@ -93,7 +93,7 @@ def check_callable(trunk: str, endpoint: str, usage: str) -> None:
             f"The trunk {trunk} sends its calls through {proxy} (outbound_proxy), so a trial call would "
             "leave this server. Prove its credentials by a call."
         )
-    if "channel originate" not in usage:
+    if f"{_ORIGINATE} <tech/data>" not in usage:
         raise TrunkCallError(
             "This Asterisk cannot place a call from its console: res_clioriginate.so is not loaded. "
             "Deploy the present configuration and image first (site.yml)."

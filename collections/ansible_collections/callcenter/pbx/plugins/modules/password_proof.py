@@ -9,7 +9,7 @@ short_description: Prove which passwords of extensions a running PBX accepts, an
 version_added: 0.1.0
 description:
   - Makes a real digest exchange for every given password, and fails unless the PBX accepts those of
-    O(accepted) and refuses those of O(refused). The extensions it treats otherwise are named, passwords never.
+    O(accepted) and refuses those of O(refused). Extensions it treats otherwise are named, passwords never.
   - Each exchange is a C(REGISTER) without C(Contact), which only asks who is registered. No phone is
     registered or unregistered by it.
   - Runs on the controller, over UDP, many exchanges at once. A thousand extensions take a few seconds.
