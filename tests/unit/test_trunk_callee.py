@@ -54,20 +54,23 @@ def credentials(
 
 def test_a_call_is_challenged_looked_at_and_refused() -> None:
     callee = Callee("proof-1", EXPECTED)
-    assert callee.verdict is Verdict.NOT_CALLED
+    seen = [(callee.verdict, callee.finished)]
     challenged = answer(callee, request("INVITE", 1))
     assert (challenged.status, challenged.cseq) == (407, (1, "INVITE"))
     assert challenged.header("via").endswith("branch=z9hG4bKPj1")
     assert challenged.header("to").startswith(f"<{URI}>;tag=")
-    assert callee.verdict is Verdict.NOT_ANSWERED
     assert callee.receive(request("ACK", 1)) is None
-    assert not callee.finished
+    seen.append((callee.verdict, callee.finished))
     refused = answer(callee, request("INVITE", 2, credentials(challenged, "Admin", "new;trunk=password")))
     assert (refused.status, refused.cseq) == (403, (2, "INVITE"))
-    assert callee.verdict is Verdict.MATCHES
-    assert not callee.finished
+    seen.append((callee.verdict, callee.finished))
     assert callee.receive(request("ACK", 2)) is None
-    assert callee.finished
+    assert [*seen, (callee.verdict, callee.finished)] == [
+        (Verdict.NOT_CALLED, False),
+        (Verdict.NOT_ANSWERED, False),
+        (Verdict.MATCHES, False),
+        (Verdict.MATCHES, True),
+    ]
 
 
 JUDGED = {
