@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 import time
+from typing import Any
 
 import pytest
 from ansible_collections.callcenter.pbx.plugins.module_utils import sip, sip_register
@@ -175,6 +176,28 @@ def test_a_server_that_is_back_in_time_is_heard() -> None:
     finally:
         stop.set()
         thread.join(5)
+
+
+def test_a_full_buffer_is_a_lost_packet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packets to an address that nobody answers for yet pile up in the kernel, until it takes no more."""
+
+    class Full(socket.socket):
+        refusals = 0
+
+        def send(self, *arguments: Any) -> int:
+            self.refusals += 1
+            if self.refusals < 3:
+                raise BlockingIOError
+            return super().send(*arguments)
+
+    def connect(host: str, port: int, transport: str, timeout: float) -> socket.socket:
+        sock = Full(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.connect((host, port))
+        return sock
+
+    monkeypatch.setattr(sip_register, "connect", connect)
+    monkeypatch.setattr(sip_register, "FIRST_RESEND_SECONDS", 0.02)
+    assert ask(Registrar({"100": ["new"]}), ("100", "new")) == [ACCEPTED]
 
 
 def test_nobody_to_ask_about_needs_no_server() -> None:

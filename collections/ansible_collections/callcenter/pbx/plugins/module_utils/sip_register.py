@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import selectors
 import socket
 import time
 from collections import deque
@@ -169,7 +170,10 @@ def try_credentials(
             local = f"{bracketed(local_host)}:{local_port}"
             exchanges = [Exchange(credential, host, port, local) for credential in credentials]
             run = _Run(sock, exchanges, answer_seconds, window)
-            run.fly()
+            sock.setblocking(False)
+            with selectors.DefaultSelector() as arrivals:
+                arrivals.register(sock, selectors.EVENT_READ)
+                run.fly(arrivals)
     except OSError as error:
         raise SipUnreachable(f"{asked}: {error.strerror or error}") from error
     if exchanges and not run.heard:
@@ -194,7 +198,7 @@ class _Run:
         self._window = window
         self._flying: dict[str, _Flight] = {}
 
-    def fly(self) -> None:
+    def fly(self, arrivals: selectors.BaseSelector) -> None:
         """Return when every exchange has its answer, or has had its time."""
         last_heard = time.monotonic()
         while self._waiting or self._flying:
@@ -204,7 +208,8 @@ class _Run:
             while self._waiting and len(self._flying) < self._window:
                 self._launch(self._waiting.popleft(), now)
             wake = self._attend(now)
-            if self._receive(min(wake, last_heard + self._seconds) - now):
+            arrivals.select(max(0.001, min(wake, last_heard + self._seconds) - now))
+            if self._receive():
                 last_heard = time.monotonic()
 
     def _launch(self, exchange: Exchange, now: float) -> None:
@@ -222,17 +227,18 @@ class _Run:
                     self._sock.send(flight.exchange.request)
                 except ConnectionRefusedError:
                     self.refused = True  # the answer to an earlier packet; a PBX that restarts will be back
+                except BlockingIOError:
+                    pass  # packets pile up while nobody answers for the address: one more that is lost
                 flight.next_send = now + flight.interval
                 flight.interval = min(2 * flight.interval, LONGEST_RESEND_SECONDS)
             wake = min(wake, flight.next_send, flight.deadline)
         return wake
 
-    def _receive(self, seconds: float) -> bool:
-        """Wait for one packet and give it to its exchange; tell whether it was a SIP message."""
-        self._sock.settimeout(max(0.001, seconds))
+    def _receive(self) -> bool:
+        """Take one packet, if there is one, to its exchange; tell whether it was a SIP message."""
         try:
             message = parse_message(self._sock.recv(LONGEST_ANSWER_BYTES))
-        except TimeoutError:
+        except BlockingIOError:
             return False
         except ConnectionRefusedError:
             self.refused = True
