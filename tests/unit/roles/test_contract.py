@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +56,15 @@ def test_every_name_carries_the_role_as_prefix(role: Path) -> None:
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: str(role.name))
 def test_every_option_says_what_it_is_for(role: Path) -> None:
     assert [name for name, option in options(role).items() if not option.get("description")] == []
+
+
+def test_every_module_that_is_loaded_stays_in_the_image() -> None:
+    """What the image's recipe removes, Asterisk could only miss at its next start."""
+    roles = Path(__file__).parents[3] / "roles"
+    keep = (roles / "asterisk_image" / "files" / "modules.keep").read_text()
+    kept = {name for line in keep.splitlines() if not line.startswith("#") for name in line.split()}
+    loaded = re.findall(
+        r"^load = (\w+)\.so", (roles / "asterisk_config/templates/modules.conf.j2").read_text(), re.M
+    )
+    assert loaded
+    assert [name for name in loaded if name not in kept] == []

@@ -110,7 +110,7 @@ def options(
     asked = f"OPTIONS {uri} over {transport.upper()}"
     started = time.monotonic()
     try:
-        with _connect(host, port, transport, timeout) as sock:
+        with connect(host, port, transport, timeout) as sock:
             local_host, local_port = sock.getsockname()[:2]
             token = secrets.token_hex(12)
             request = Request(
@@ -169,7 +169,7 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
-def _connect(host: str, port: int, transport: str, timeout: float) -> socket.socket:
+def connect(host: str, port: int, transport: str, timeout: float) -> socket.socket:
     """A connected socket to the first address that takes it; on a connected UDP one a refusal is an error."""
     kind = socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM
     refusal: OSError = OSError(f"no address for {host}")
