@@ -26,7 +26,9 @@ def render(site: str, extra_variables: Sequence[str] = ()) -> dict[str, str]:
     """
     with tempfile.TemporaryDirectory() as directory:
         inventory = Path(directory) / "inventory"
-        shutil.copytree(ROOT / "inventory" / site, inventory, ignore=shutil.ignore_patterns("vault.yml*"))
+        shutil.copytree(
+            ROOT / "inventory" / site, inventory, ignore=shutil.ignore_patterns("vault.yml*", ".vault-key*")
+        )
         output = Path(directory) / "files.json"
         variables = [f"@{GOLDEN / 'secrets.yml'}", f"output_file={output}", *extra_variables]
         subprocess.run(
