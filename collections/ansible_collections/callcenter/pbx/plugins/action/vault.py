@@ -70,7 +70,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Do what ``state`` says and return the names it was about, never a password."""
         result: Result = super().run(tmp, task_vars)
         _, args = self.validate_argument_spec(ARGUMENTS)
-        known = _known(args["model"])
+        # What ends a rotation must work with whatever the model has become meanwhile.
+        known = _known(args["model"], must_be_sound=args["state"] not in ("settle", "restore"))
         files = VaultFiles(Path(self._loader.path_dwim(args["path"])), self._loader._vault.secrets or [])
         states: dict[str, Callable[[VaultFiles, Known, Mapping[str, Any]], Result]] = {
             "complete": self._complete,
@@ -198,10 +199,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return {**_names(names, known), "changed": bool(undoing), "msg": restored(files.path, statuses)}
 
 
-def _known(variables: Mapping[str, Any]) -> Known:
-    """Return the names of the site. The blacklist is left out: it can be long, and holds none."""
-    model, faults = read_model({key: value for key, value in variables.items() if key != "pbx_blacklist"})
-    if faults:
+def _known(variables: Mapping[str, Any], must_be_sound: bool) -> Known:
+    """Return the names of the site. Left out: the blacklist, which can be long, and the passwords."""
+    model, faults = read_model(
+        {
+            key: value
+            for key, value in variables.items()
+            if key != "pbx_blacklist" and not key.startswith("pbx_secrets")
+        }
+    )
+    if faults and must_be_sound:
         raise AnsibleActionFail(
             "\n".join(
                 ["This site's model has faults; nothing was touched.", *(f"- {fault}" for fault in faults)]
