@@ -6,8 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.callcenter.pbx.plugins.module_utils import firewall
-from ansible_collections.callcenter.pbx.plugins.modules import sip_firewall
+from ansible_collections.callcenter.pbx.plugins.module_utils import firewall, firewall_server
 
 FILES = Path(__file__).parents[2] / "roles" / "sip_firewall" / "files"
 UNITS = ("callcenter-firewall-sets.service", "callcenter-firewall.service")
@@ -15,11 +14,11 @@ SCRIPT = (FILES / "callcenter-firewall").read_text(encoding="utf-8")
 
 
 def test_script_reads_the_directory_the_module_writes() -> None:
-    assert f"\nstate={sip_firewall.STATE_DIR}\n" in SCRIPT
+    assert f"\nstate={firewall_server.STATE_DIR}\n" in SCRIPT
     assert '"$state/sets"' in SCRIPT
 
 
-@pytest.mark.parametrize("program", sip_firewall.PROGRAMS.values())
+@pytest.mark.parametrize("program", firewall_server.PROGRAMS.values())
 def test_script_restores_the_rules_of_each_ip_version(program: str) -> None:
     assert f"restore_rules {program}\n" in SCRIPT
 
@@ -37,7 +36,7 @@ def test_script_is_valid_posix_shell() -> None:
 def test_units_wait_for_what_the_module_saves(unit: str) -> None:
     text = (FILES / unit).read_text(encoding="utf-8")
     saved = "iptables" if "rules" in text.split("ExecStart=")[1] else "sets"
-    assert f"ConditionPathExists={sip_firewall.STATE_DIR}/{saved}\n" in text
+    assert f"ConditionPathExists={firewall_server.STATE_DIR}/{saved}\n" in text
 
 
 def test_rules_are_in_place_before_docker_and_restored_with_it() -> None:

@@ -28,6 +28,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_types import 
     read_wanted,
     run_checks,
 )
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.reading import read_remotely
 
 TRANSPORTS = ("udp", "tcp")
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -93,16 +94,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         self, args: Mapping[str, Any], wanted: Wanted, task_vars: dict[str, Any] | None
     ) -> dict[str, Any]:
         """Make the one remote call."""
-        gathered: dict[str, Any] = self._execute_module(
-            module_name="callcenter.pbx.smoke",
-            module_args={
-                "root_dir": wanted.root_dir,
-                "container": args["container"],
-                "trunks": [trunk.name for trunk in wanted.trunks],
-                "dialled": [{"context": one.context, "dialled": one.dialled} for one in wanted.dial_checks],
-            },
-            task_vars=task_vars,
-        )
+        asked = {
+            "root_dir": wanted.root_dir,
+            "container": args["container"],
+            "trunks": [trunk.name for trunk in wanted.trunks],
+            "dialled": [{"context": one.context, "dialled": one.dialled} for one in wanted.dial_checks],
+        }
+        evidence = read_remotely(self, "smoke_probe.gather", asked, task_vars or {})
+        if evidence is not None:
+            return {"evidence": evidence}
+        gathered: dict[str, Any] = self._execute_module("callcenter.pbx.smoke", asked, task_vars=task_vars)
         return gathered
 
     def _report(self, run: Run, directory: Path) -> dict[str, Any]:

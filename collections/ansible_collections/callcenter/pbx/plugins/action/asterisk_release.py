@@ -1,0 +1,35 @@
+# Copyright: callcenter contributors
+# MIT licence (see LICENSE)
+"""Bring a configuration into service: by the module, once reading has shown that there is anything to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.reading import read_remotely
+
+# Defaults of the module's options that the reading needs, too.
+DEFAULTS = {"root_dir": "/opt/callcenter", "container": "callcenter-asterisk", "gid": 15060}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """See modules/asterisk_release.py for the documentation."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_diff = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the module's result, which for an unchanged configuration needs no module."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        arguments = self._task.args
+        if isinstance(arguments.get("files"), dict) and "image" in arguments:
+            asked = {
+                name: arguments.get(name, DEFAULTS.get(name))
+                for name in ("root_dir", "container", "image", "files", "gid")
+            }
+            found = read_remotely(self, "release_reading.unchanged", asked, task_vars or {})
+            if found is not None and found["result"] is not None:
+                return {**result, **found["result"]}
+        return {**result, **self._execute_module(task_vars=task_vars)}

@@ -1,0 +1,29 @@
+"""Whether a configuration is live and loaded already: what most runs find, told by reading alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.callcenter.pbx.plugins.module_utils.docker_engine import DockerEngine
+from ansible_collections.callcenter.pbx.plugins.module_utils.release_pbx import ContainerPbx
+from ansible_collections.callcenter.pbx.plugins.module_utils.release_report import done
+from ansible_collections.callcenter.pbx.plugins.module_utils.release_transaction import Outcome, Transaction
+from ansible_collections.callcenter.pbx.plugins.module_utils.release_tree import ReleaseTree
+
+
+def unchanged(
+    root_dir: str, container: str, image: str, files: Mapping[str, str], gid: int
+) -> dict[str, Any]:
+    """Return the result of a run that finds nothing to do as ``result``, None when there is work.
+
+    The parameters are options of the module `asterisk_release`.
+    """
+    tree = ReleaseTree(Path(root_dir) / "docker" / "asterisk", 0, gid)
+    pbx = ContainerPbx(DockerEngine(), container, image, f":{gid}", (), 0)
+    plan = Transaction(tree, pbx, files, 0).plan()
+    live = plan.live.release
+    if plan.changed or plan.deferred or not live or plan.loaded != (live,):
+        return {"result": None}
+    return {"result": {**done(Outcome(plan, live)), "diff": {"prepared": ""}}}

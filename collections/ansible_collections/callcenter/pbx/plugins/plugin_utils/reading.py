@@ -1,0 +1,109 @@
+# Copyright: callcenter contributors
+# MIT licence (see LICENSE)
+"""Run a function of this collection's ``module_utils`` on the host in one short round trip.
+
+A module is packed on the controller and brings Ansible's own code along, which the host compiles anew
+at every call: three times what reading a few files and sockets takes. What only reads, and needs the
+standard library alone, goes without: its source is sent to the host's Python over the connection that
+is open anyway.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ansible import constants
+from ansible.plugins.action import ActionBase
+
+_PACKAGE = "ansible_collections.callcenter.pbx.plugins.module_utils"
+_DIRECTORY = Path(__file__).parents[1] / "module_utils"
+_MARK = "callcenter-reading:"
+
+_BOOTSTRAP = """
+import importlib, importlib.abc, importlib.util, json, sys
+
+package, sources, entry, arguments, mark = json.loads({payload!r})
+modules = {{package + "." + name: source for name, source in sources.items()}}
+
+class Sent(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def find_spec(self, name, path, target=None):
+        if name in modules or (package + ".").startswith(name + "."):
+            return importlib.util.spec_from_loader(name, self, is_package=name not in modules)
+
+    def exec_module(self, module):
+        if module.__name__ in modules:
+            exec(compile(modules[module.__name__], module.__name__, "exec"), module.__dict__)
+
+sys.meta_path.insert(0, Sent())
+module, _, function = entry.partition(".")
+result = getattr(importlib.import_module(package + "." + module), function)(**arguments)
+print("\\n" + mark + json.dumps(result))
+"""
+
+
+def read_remotely(
+    action: ActionBase, entry: str, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Call a reading function on the host and return the dictionary it returns.
+
+    :param entry: ``<file in module_utils>.<function>``
+    :param arguments: its keyword arguments; nothing secret, and nothing JSON cannot hold
+    :returns: None when that was not possible here (no fixed interpreter, no password for sudo, an old
+        Python): the caller then runs its module, which says why in Ansible's words
+    """
+    interpreter = _interpreter(action, task_vars)
+    if interpreter is None:
+        return None
+    script = _script(entry, arguments)
+    done = action._low_level_execute_command(f"{interpreter} -", in_data=script.encode())
+    if done["rc"] != 0:
+        return None
+    for line in reversed(done["stdout"].splitlines()):
+        if line.startswith(_MARK):
+            result: dict[str, Any] = json.loads(line.removeprefix(_MARK))
+            return result
+    return None
+
+
+def _script(entry: str, arguments: Mapping[str, Any]) -> str:
+    """The Python program that does it."""
+    module = entry.partition(".")[0]
+    payload = json.dumps([_PACKAGE, _sources(module), entry, dict(arguments), _MARK])
+    return _BOOTSTRAP.format(payload=payload)
+
+
+@cache
+def _sources(module: str) -> dict[str, str]:
+    """The source of a file in ``module_utils`` and of all that it imports from there, by name."""
+    found: dict[str, str] = {}
+    wanted = [module]
+    while wanted:
+        name = wanted.pop()
+        if name not in found:
+            found[name] = (_DIRECTORY / f"{name}.py").read_text(encoding="utf-8")
+            wanted.extend(_imports(found[name]))
+    return found
+
+
+def _imports(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            module = f"{_PACKAGE}.{node.module or ''}".rstrip(".") if node.level else node.module or ""
+            if module == _PACKAGE:
+                yield from (alias.name for alias in node.names)
+            elif module.startswith(f"{_PACKAGE}."):
+                yield module.removeprefix(f"{_PACKAGE}.")
+
+
+def _interpreter(action: ActionBase, task_vars: Mapping[str, Any]) -> str | None:
+    """The host's Python where it is given as a path; None where Ansible would have to search for it."""
+    configured = task_vars.get("ansible_python_interpreter")
+    if configured is None:
+        configured = constants.config.get_config_value("INTERPRETER_PYTHON", variables=dict(task_vars))
+    path = str(action._templar.template(configured))
+    return path if path.startswith("/") else None
