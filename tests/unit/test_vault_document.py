@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import yaml
-
 from ansible_collections.callcenter.pbx.plugins.module_utils.vault_document import (
     NEXT,
     PREVIOUS,

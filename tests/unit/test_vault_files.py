@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
-
 from ansible_collections.callcenter.pbx.plugins.module_utils.model_read import read_model
 from ansible_collections.callcenter.pbx.plugins.module_utils.vault_document import apply, read_maps
 from ansible_collections.callcenter.pbx.plugins.module_utils.vault_rotation import (
@@ -27,6 +26,7 @@ from ansible_collections.callcenter.pbx.plugins.plugin_utils.vault_files import 
     still_runs,
     this_run,
 )
+
 from tests.unit.model_samples import SOUND
 
 LAB, SITE = VaultSecret(b"the lab's"), VaultSecret(b"the site's")

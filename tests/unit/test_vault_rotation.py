@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from ansible_collections.callcenter.pbx.plugins.module_utils.model_read import read_model
 from ansible_collections.callcenter.pbx.plugins.module_utils.model_secrets import weakness
 from ansible_collections.callcenter.pbx.plugins.module_utils.vault_document import (
@@ -31,6 +30,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.vault_rotation impo
     proof,
     read_request,
 )
+
 from tests.unit.model_samples import SOUND
 
 KNOWN = Known.of(read_model(SOUND)[0])
