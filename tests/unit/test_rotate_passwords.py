@@ -153,7 +153,7 @@ class Bench:
         )
 
     def run(self, *arguments: str) -> tuple[int, str]:
-        """Run the playbook at -vvv: exit status, and output with white space made one. No password is in it."""
+        """Run the playbook at -vvv: exit status, and output with white space made one; no password in it."""
         process = self.start("-vvv", *arguments)
         output = process.communicate(timeout=240)[0]
         known = [FORMER, *self.read().values()]

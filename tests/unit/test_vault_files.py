@@ -15,10 +15,10 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.vault_document impo
 from ansible_collections.callcenter.pbx.plugins.module_utils.vault_rotation import (
     Journal,
     Known,
+    Owner,
     Request,
     plan,
 )
-from ansible_collections.callcenter.pbx.plugins.plugin_utils import vault_files
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.vault_files import (
     VaultFileError,
     VaultFiles,
@@ -147,8 +147,8 @@ def test_only_one_run_edits_at_a_time(path: Path) -> None:
 def test_a_process_is_told_from_a_later_one_with_its_number() -> None:
     me = this_run(os.getpid())
     assert still_runs(me)
-    assert not still_runs(vault_files.Owner(me.host, me.pid, "before the last boot"))
-    assert not still_runs(vault_files.Owner("another machine", me.pid, me.started))
+    assert not still_runs(Owner(me.host, me.pid, "before the last boot"))
+    assert not still_runs(Owner("another machine", me.pid, me.started))
     child = os.fork()
     if child == 0:
         os._exit(0)
