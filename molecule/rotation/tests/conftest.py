@@ -15,9 +15,6 @@ from lab.driver.fixtures import (  # noqa: F401 - used by name
 )
 from lab.driver.parties import Parties
 
-EXTENSIONS = ("100", "101", "102")
-ACCEPTED, REFUSED = 200, 401
-
 
 @pytest.fixture(scope="session")
 def answer_to(lab: Parties) -> Callable[[str, str], int]:  # noqa: F811 - the fixture above

@@ -24,7 +24,7 @@ class Edited:
     result: PlaybookResult
     held: HeldCall
     containers: tuple[dict[str, Any], dict[str, Any]]
-    contacts_of_100: tuple[str, str]
+    contacts_of_100: tuple[list[str], list[str]]
 
 
 @pytest.fixture(scope="module")

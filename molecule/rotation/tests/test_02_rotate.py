@@ -40,7 +40,7 @@ class Rotated:
     contacts: tuple[list[list[str]], list[list[str]]]
 
 
-@pytest.fixture(scope="module", params=ROTATIONS.values(), ids=ROTATIONS)
+@pytest.fixture(scope="module", params=ROTATIONS.values(), ids=list(ROTATIONS))
 def rotated(request: pytest.FixtureRequest, lab: Parties) -> Rotated:
     wanted, names = request.param
     before, process_id = passwords(), lab.server.container_state()["Pid"]

@@ -52,7 +52,7 @@ class Failed:
     release_after: str
 
 
-@pytest.fixture(scope="module", params=FAULTS.values(), ids=FAULTS)
+@pytest.fixture(scope="module", params=FAULTS.values(), ids=list(FAULTS))
 def failed(request: pytest.FixtureRequest, lab: Parties) -> Failed:
     fault, symptom = request.param
     text, before, release = vault_text(), passwords(), lab.server.live_release()

@@ -42,7 +42,7 @@ def wait_for_orphans(lab: Parties) -> None:
     )
 
 
-@pytest.fixture(scope="module", params=STEPS.values(), ids=STEPS)
+@pytest.fixture(scope="module", params=STEPS.values(), ids=list(STEPS))
 def deployed_again(request: pytest.FixtureRequest, lab: Parties) -> Interrupted:
     """The next run is the ordinary one: it makes the server agree with the vault."""
     before = passwords()
@@ -78,7 +78,7 @@ def test_next_rotation_completes_it_and_rotates_once(
     assert answer_to("101", deployed_again.before["101"]) == 401
 
 
-@pytest.fixture(scope="module", params=STEPS.values(), ids=STEPS)
+@pytest.fixture(scope="module", params=STEPS.values(), ids=list(STEPS))
 def rotated_again(request: pytest.FixtureRequest, lab: Parties) -> Interrupted:
     """The next run is a rotation of somebody else: the interrupted one is completed first."""
     before = passwords()

@@ -1,4 +1,4 @@
-"""Canary passwords are planted, deployed and rotated away; then they are looked for wherever one could leak."""
+"""Canary passwords are planted, deployed and rotated away, and looked for wherever one could leak."""
 
 from __future__ import annotations
 
