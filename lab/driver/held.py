@@ -28,7 +28,7 @@ class HeldCall:
         assert self._audio is not None, "the call is not over"
         return self._audio
 
-    def assert_nothing_was_lost(self, least_packets: int = 250) -> None:
+    def assert_nothing_was_lost(self, least_packets: int = 100) -> None:
         """Fail if a direction lost 1 % of its packets, or was silent for a second.
 
         Args:
