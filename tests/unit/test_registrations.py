@@ -94,7 +94,7 @@ def test_a_capture_may_end_anywhere(content: bytes, count: int) -> None:
 
 
 def test_the_source_may_have_either_family() -> None:
-    payload = register(digest("new"))
+    payload = register(digest("new"), "Contact: <sip:a@b>")
     found = attempts([capture(payload, "2001:db8::7", 5080, 2), capture(payload, seconds=1)])
     assert [(one.time, one.source) for one in found] == [
         (1.5, "192.0.2.100:5070"),
@@ -103,13 +103,13 @@ def test_the_source_may_have_either_family() -> None:
 
 
 REQUESTS = {
-    "default": ((), "", 600),
+    "default": (("Contact: <sip:a@b>",), "sip:a@b", 600),
     "header": (("Contact: <sip:100@192.0.2.7;ob>", "Expires: 300"), "sip:100@192.0.2.7;ob", 300),
     "parameter wins": (("Expires: 300", "Contact: <sip:a@b>;q=1;expires=120"), "sip:a@b", 120),
     "no brackets": (("m: sip:a@b;expires=90",), "sip:a@b", 90),
-    "too short": (("Expires: 5",), "", 60),
-    "too long": (("Expires: 99999",), "", 3600),
-    "nonsense": (("Expires: soon",), "", 600),
+    "too short": (("Contact: <sip:a@b>", "Expires: 5"), "sip:a@b", 60),
+    "too long": (("Contact: <sip:a@b>", "Expires: 99999"), "sip:a@b", 3600),
+    "nonsense": (("Contact: <sip:a@b>", "Expires: soon"), "sip:a@b", 600),
     "taken back": (("Contact: *", "Expires: 0"), "", 0),
     "folded": (("Contact: <sip:a@b>", " ;expires=61"), "sip:a@b", 61),
 }
@@ -126,6 +126,7 @@ def test_a_request_says_where_and_for_how_long(headers: tuple[str, ...], contact
 OTHERS = {
     "another method": register(digest("new"), start="INVITE sip:192.0.2.10 SIP/2.0"),
     "an answer": register(digest("new"), start="SIP/2.0 200 OK"),
+    "only a question": register(digest("new")),
     "no digest": b"REGISTER sip:192.0.2.10 SIP/2.0\r\nCall-ID: digest\r\n\r\n",
     "another scheme": b"REGISTER sip:192.0.2.10 SIP/2.0\r\nAuthorization: Basic digest\r\n\r\n",
     "no SIP": b"\x00\xff digest",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import stat
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,21 +133,31 @@ def test_only_root_and_asterisk_can_read_a_file_with_one_on_the_server(
     assert readable == []
 
 
-def test_only_the_owner_can_read_a_file_with_one_on_the_controller(
+def test_no_file_on_the_controller_shows_one(
     runs: tuple[Watch, list[PlaybookResult]], canaries: list[str]
 ) -> None:
     places = [
         ROOT / name for name in (".cache", "artifacts", "inventory", "collections", "roles", "playbooks")
     ]
     places += [Path.home() / ".ansible", Path("/tmp")]
-    done = subprocess.run(
-        ["grep", "-rlFs", "--devices=skip", "-f", "-", *map(str, filter(Path.exists, places))],
-        input="\n".join(canaries),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    found = [Path(line) for line in done.stdout.splitlines()]
-    sheets = [path for path in found if path.parent.name == "phones" and path.stat().st_mode & 0o077 == 0]
-    assert sheets, "the search found not even the phone sheets"
-    assert [str(path) for path in found if path not in sheets] == []
+    with tempfile.NamedTemporaryFile("w") as planted:  # proves that the search finds
+        planted.write(canaries[0])
+        planted.flush()
+        done = subprocess.run(
+            ["grep", "-rlFs", "--devices=skip", "-f", "-", *map(str, filter(Path.exists, places))],
+            input="\n".join(canaries),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.stdout.splitlines() == [planted.name]
+
+
+def test_sheets_which_show_them_are_the_owners_alone(
+    runs: tuple[Watch, list[PlaybookResult]], canaries: list[str]
+) -> None:
+    sheets = list((ROOT / "artifacts/lab-pbx/phones").glob("*.html"))
+    # Written in groups of characters, each an element of its own.
+    texts = [re.sub("<[^>]*>", "", sheet.read_text()) for sheet in sheets]
+    assert any(canary in text for canary in canaries for text in texts)
+    assert {stat.S_IMODE(sheet.stat().st_mode) for sheet in sheets} == {0o600}

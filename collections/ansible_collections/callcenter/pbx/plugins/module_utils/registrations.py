@@ -128,7 +128,10 @@ def attempts(captures: Iterable[bytes]) -> list[Attempt]:
 
 
 def parse_register(time: float, source: str, payload: bytes) -> Attempt | None:
-    """Return the REGISTER request in a packet, None when it is another message or has no digest."""
+    """Return the REGISTER request in a packet, None when it is another message or has no digest.
+
+    One without Contact registers nobody: it asks what is registered, as the proof of a rotation does.
+    """
     head = payload.decode("utf-8", "replace").partition("\r\n\r\n")[0]
     start, *lines = re.sub(r"\r\n[ \t]+", " ", head).split("\r\n")
     if not _REGISTER.fullmatch(start):
@@ -139,9 +142,9 @@ def parse_register(time: float, source: str, payload: bytes) -> Attempt | None:
         key = name.strip().lower()
         headers.setdefault(_COMPACT.get(key, key), value.strip())
     scheme, _, parameters = headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "digest":
-        return None
     contact = headers.get("contact", "")
+    if scheme.lower() != "digest" or not contact:
+        return None
     uri = _CONTACT_URI.search(contact)
     wanted = _CONTACT_EXPIRES.search(contact.partition(">")[2] or contact)
     return Attempt(
