@@ -275,6 +275,7 @@ def test_overlap_then_finish(bench: Bench) -> None:
     [
         pytest.param((), "Nothing to rotate was named", id="nothing-named"),
         pytest.param(("rotate=109",), "rotate names '109', which has no password here", id="unknown"),
+        pytest.param(("rotate=100", "--limit", "one"), "two would keep the old", id="not-all-servers"),
     ],
 )
 def test_a_request_that_makes_no_sense_touches_nothing(
