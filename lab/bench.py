@@ -16,11 +16,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.bench_passwords import Thousand
 from lab.console import Console, LabError
 from lab.hosts import PBX
 from lab.paths import CLIENT_KEY, KNOWN_HOSTS, ROOT
 
 _ROUNDS = 5
+_FEW_ROUNDS = 3
 _PLAY = "- hosts: pbx\n  gather_facts: false\n  become: true\n  tasks: [{ansible.builtin.ping: {}}]\n"
 
 
@@ -50,7 +52,7 @@ def bench(console: Console) -> None:
     Raises:
         LabError: a measured command failed.
     """
-    rows = [no_change(console), container_start(console), first_call(console)]
+    rows = [no_change(console), container_start(console), *thousand(console), first_call(console)]
     print("\n| what | against | seconds | ratio | at most | |\n| --- | --- | --- | --- | --- | --- |")
     print("\n".join(map(str, rows)))
 
@@ -90,6 +92,32 @@ def container_start(console: Console) -> Row:
     proxies = _on_server("pgrep -c docker-proxy; true").strip()
     note = f", {proxies} docker-proxy processes"
     return Row("container start, all ports published", "the same image, no ports", *_medians(pairs), 4, note)
+
+
+def thousand(console: Console) -> list[Row]:
+    """With a thousand extensions: one more, and all passwords rotated, against finding nothing to do."""
+    with Thousand(console, _play) as site:
+        console.say(f"No change, an extension more, all passwords rotated: {_FEW_ROUNDS} rounds")
+        seconds: dict[str, list[float]] = {"none": [], "one more": [], "rotation": []}
+        for _ in range(_FEW_ROUNDS):
+            site.play("site.yml")
+            seconds["none"].append(_timed(lambda: site.play("site.yml")))
+            site.add_one()
+            seconds["one more"].append(_timed(lambda: site.play("site.yml")))
+            seconds["rotation"].append(site.rotate_everything())
+    median = {name: statistics.median(found) for name, found in seconds.items()}
+    against = "no-change `site.yml` of 1,000 extensions"
+    return [
+        Row("adding an extension to 1,000", against, median["one more"], median["none"], 2),
+        Row(
+            "rotating every password of 1,000",
+            against,
+            median["rotation"],
+            median["none"],
+            3,
+            ", 0 calls dropped",
+        ),
+    ]
 
 
 def first_call(console: Console) -> Row:
@@ -161,7 +189,11 @@ def _install(image: str, apt: str, packages: str) -> None:
 
 
 def _site() -> None:
-    _run([_program("ansible-playbook"), "site.yml"])
+    _play("site.yml")
+
+
+def _play(playbook: str, *arguments: str) -> None:
+    _run([_program("ansible-playbook"), playbook, *arguments])
 
 
 def _program(name: str) -> str:
