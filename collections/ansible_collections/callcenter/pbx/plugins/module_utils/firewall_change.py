@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.callcenter.pbx.plugins.module_utils import firewall, firewall_host
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_bans import BanSets, plan_bans
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_networks import (
     BlockList,
     Network,
@@ -45,15 +46,19 @@ class Change:
     sets: Mapping[int, firewall.Set]
     members: Mapping[int, Sequence[str]]
     set_inputs: Mapping[int, str]
+    bans: BanSets
     table_lines: Mapping[int, Sequence[str]]
     unsaved: Mapping[str, str]
 
     def __bool__(self) -> bool:
-        return bool(any(self.set_inputs.values()) or any(self.table_lines.values()) or self.unsaved)
+        is_right = not any(self.set_inputs.values()) and not self.bans.input
+        return not is_right or bool(any(self.table_lines.values()) or self.unsaved)
 
     def make(self) -> None:
         """Bring it about; `Unable` when the kernel refuses."""
-        for text in filter(None, self.set_inputs.values()):  # before the rules that name them
+        for text in filter(
+            None, (*self.set_inputs.values(), self.bans.input)
+        ):  # before the rules that name them
             self.host.feed(text, "ipset", "restore")
         for version, lines in self.table_lines.items():
             if lines:
@@ -85,8 +90,8 @@ class Change:
         return {
             "before_header": "packet filter",
             "after_header": "packet filter",
-            "before": describe(self.tables, self.sets),
-            "after": describe(after_tables, after_sets),
+            "before": describe(self.tables, self.sets, self.bans.before()),
+            "after": describe(after_tables, after_sets, self.bans.after()),
         }
 
 
@@ -99,7 +104,8 @@ def plan(options: Mapping[str, Any], may_lack_programs: bool = False, all_member
     """
     ports = firewall.Ports(options["sip_port"], options["rtp_first_port"], options["rtp_last_port"])
     host = Host(all_members)
-    block_list, networks = read_networks(options, host)
+    protected = read_protected(options, host)
+    block_list, networks = read_networks(options, protected)
     members = {version: [str(network) for network in group] for version, group in networks.items()}
 
     variant, tables = read_tables(host, may_lack_programs)
@@ -110,6 +116,8 @@ def plan(options: Mapping[str, Any], may_lack_programs: bool = False, all_member
         for version, table in tables.items()
     }
     saved = {"sets": "".join(firewall.fill_set(version, members[version]) for version in firewall.SETS)}
+    bans = plan_bans(host, protected)
+    saved |= bans.saved
     for version, program in PROGRAMS.items():
         saved[program] = "\n".join([*firewall.saved_rules(version, opens.get(version)), ""])
     return Change(
@@ -121,6 +129,7 @@ def plan(options: Mapping[str, Any], may_lack_programs: bool = False, all_member
         sets,
         members,
         {version: firewall.plan_set(sets[version], version, members[version]) for version in sets},
+        bans,
         {version: firewall.plan_table(tables[version], version, opens[version]) for version in tables},
         host.differing(saved),
     )
@@ -161,9 +170,8 @@ def read_list(name: str, items: Sequence[Any]) -> BlockList:
     return block_list
 
 
-def read_networks(options: Mapping[str, Any], host: Host) -> tuple[BlockList, dict[int, tuple[Network, ...]]]:
-    """Read the list and return it, with the merged networks by IP version, unless it would do harm."""
-    block_list = read_list("blacklist", options["blacklist"])
+def read_protected(options: Mapping[str, Any], host: Host) -> tuple[Protected, ...]:
+    """Return all that must never be blocked: what the options name, and what the host depends on."""
     never = [
         Protected("never_block", entry.network)
         for entry in read_list("never_block", options["never_block"]).entries
@@ -172,7 +180,15 @@ def read_networks(options: Mapping[str, Any], host: Host) -> tuple[BlockList, di
         named = firewall_host.read_protected(options["protected_networks"])
     except ValueError as error:
         raise Unable(f"protected_networks: {error}") from error
-    conflicts = find_conflicts(block_list.entries, [*named, *never, *host.protected()])
+    return (*named, *never, *host.protected())
+
+
+def read_networks(
+    options: Mapping[str, Any], protected: Sequence[Protected]
+) -> tuple[BlockList, dict[int, tuple[Network, ...]]]:
+    """Read the list and return it, with the merged networks by IP version, unless it would do harm."""
+    block_list = read_list("blacklist", options["blacklist"])
+    conflicts = find_conflicts(block_list.entries, protected)
     if conflicts:
         raise refusal(
             "The block list has entries that must never be blocked",
@@ -207,10 +223,12 @@ def read_tables(host: Host, may_lack_programs: bool) -> tuple[str, dict[int, fir
     return variant, {version: table for version, table in tables.items() if table is not None}
 
 
-def describe(tables: Mapping[int, firewall.Table], sets: Mapping[int, firewall.Set]) -> str:
+def describe(
+    tables: Mapping[int, firewall.Table], sets: Mapping[int, firewall.Set], bans: Sequence[str]
+) -> str:
     """Spell the whole state for a diff."""
     lines = [
         line for version in tables for line in firewall.describe_table(tables[version], PROGRAMS[version])
     ]
     lines += [line for version in sets for line in firewall.describe_set(sets[version], version)]
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, *bans, ""])
