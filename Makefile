@@ -1,6 +1,7 @@
 # The front door. `make help` lists what there is.
 
-INVENTORY ?= inventory/lab
+SITE ?= lab
+INVENTORY ?= inventory/$(SITE)
 # A scenario exists because its directory does.
 SCENARIOS ?= $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
 # V=1 streams the output of every step.
@@ -8,18 +9,22 @@ V ?=
 ARGS ?=
 
 VENV := .venv/bin
+# Asks for the vault password unless it comes from a file, from ARGS, or from the lab.
+ASK_VAULT_PASS = $(if $(or $(ANSIBLE_VAULT_PASSWORD_FILE),$(findstring vault,$(ARGS)),$(filter -J,$(ARGS)),$(filter inventory/lab inventory/lab/%,$(INVENTORY))),,--ask-vault-pass)
+
 LAB = lab/with-docker $(VENV)/python -m lab $(if $(V),--verbose)
 
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export ANSIBLE_VAULT_IDENTITY_LIST := lab@$(CURDIR)/lab/vault-key
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 # Ansible insists on a UTF-8 locale; a bare machine may have none.
 export LC_ALL ?= C.UTF-8
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status call ssh smoke registrations render phones test lint unit scenarios bench docs venv engine clean
+.PHONY: help up down status call ssh smoke registrations render secrets phones test lint unit scenarios bench docs venv engine clean
 
 help: ## List the targets
-	@echo 'make TARGET [V=1] [INVENTORY=inventory/production] [ARGS=...]'
+	@echo 'make TARGET [V=1] [SITE=production] [ARGS=...]'
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- The lab -------------------------------------------------------------------------------------
@@ -39,12 +44,17 @@ call: venv ## Place one call each way through the lab's PBX
 ssh: venv ## Log in to the lab's server
 	@$(VENV)/python -m lab ssh
 
+# --- A site ---------------------------------------------------------------------------------------
+
+secrets: venv ## Make the passwords that SITE's vault lacks; touches no host
+	@$(VENV)/ansible-playbook playbooks/secrets.yml --inventory $(INVENTORY) $(ASK_VAULT_PASS) $(ARGS)
+
 # --- Proof ---------------------------------------------------------------------------------------
 
-smoke: venv ## Run every smoke check against INVENTORY; changes nothing
+smoke: venv ## Run every smoke check against SITE; changes nothing
 	@$(VENV)/ansible-playbook playbooks/smoke.yml --inventory $(INVENTORY) $(if $(V),-v) $(ARGS)
 
-registrations: venv ## Say which phones are registered with INVENTORY, and who has the new password
+registrations: venv ## Say which phones are registered with SITE, and who has the new password
 	@$(VENV)/ansible-playbook playbooks/status.yml --inventory $(INVENTORY) $(ARGS)
 
 render: venv ## Write what a run would deploy to artifacts/<host>/rendered, without any host

@@ -1,4 +1,4 @@
-"""Where the lab keeps its files; everything generated lives below ``.cache/lab``, except the vault."""
+"""Where the lab keeps its files; what it makes lives below ``.cache/lab``, but for the vault and its key."""
 
 from __future__ import annotations
 
@@ -21,3 +21,5 @@ ENGINE_PID = Path("/run/callcenter-dockerd.pid")
 INVENTORY_DIR = ROOT / "inventory" / "lab"
 MODEL = INVENTORY_DIR / "group_vars" / "pbx" / "model.yml"
 VAULT = INVENTORY_DIR / "group_vars" / "pbx" / "vault.yml"
+VAULT_KEY = INVENTORY_DIR / ".vault-key"
+VAULT_KEY_PROGRAM = ROOT / "lab" / "vault-key"  # prints the key, and makes it at first use

@@ -72,7 +72,7 @@ def call(console: Console) -> None:
 
 
 def down(console: Console) -> None:
-    """Remove the containers, networks, volumes and keys of the lab; images and passwords stay."""
+    """Remove the containers, networks, volumes and SSH keys of the lab; images and passwords stay."""
     if engine.is_present():
         _remove(console)
     console.say(

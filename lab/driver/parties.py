@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from lab import hosts
+from lab import hosts, secrets
 from lab.driver.agents import Answer, Challenge, Pbx, Phone, Pop
 from lab.driver.machine import DriverError, Machine
 from lab.driver.scanner import Scanner
@@ -71,7 +71,7 @@ class Parties:
 
 
 def load_variables(*files: Path) -> dict[str, Any]:
-    """The variables of plain YAML files, later files win.
+    """The variables of YAML files, decrypted with the lab's key where they are encrypted; later files win.
 
     Raises:
         DriverError: a file is missing.
@@ -80,7 +80,7 @@ def load_variables(*files: Path) -> dict[str, Any]:
     for file in files:
         if not file.exists():
             raise DriverError(f"{file} is missing: run `make up` first")
-        variables |= yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        variables |= yaml.safe_load(secrets.plain_text(file)) or {}
     return variables
 
 
@@ -92,21 +92,21 @@ def parties() -> Iterator[Parties]:
         DriverError: the lab has no passwords yet, or a host is missing.
     """
     variables = load_variables(MODEL, VAULT)
-    secrets = variables.pop("pbx_secrets")
+    passwords = variables.pop("pbx_secrets")
     pbx = Pbx(variables["pbx_public_address"], variables["pbx_sip_port"])
     trunk = next(item for item in variables["pbx_trunks"] if item.get("termination_host"))
     second_phone = Machine(hosts.PHONE_101)
     everybody = Parties(
         pbx=pbx,
         server=Server(hosts.PBX),
-        phone_100=Phone(Machine(hosts.PHONE_100), pbx, "100", secrets["100"]),
-        phone_101=Phone(second_phone, pbx, "101", secrets["101"]),
-        phone_102=Phone(second_phone, pbx, "102", secrets["102"], sip_port=5070, media_port=6100),
+        phone_100=Phone(Machine(hosts.PHONE_100), pbx, "100", passwords["100"]),
+        phone_101=Phone(second_phone, pbx, "101", passwords["101"]),
+        phone_102=Phone(second_phone, pbx, "102", passwords["102"], sip_port=5070, media_port=6100),
         ashburn=Pop(Machine(hosts.POP_ASHBURN), pbx),
         umatilla=Pop(Machine(hosts.POP_UMATILLA), pbx),
         carrier_two=Pop(Machine(hosts.CARRIER_TWO), pbx),
         scanner=Scanner(Machine(hosts.SCANNER), pbx),
-        challenge=Challenge(trunk["auth_username"], secrets[trunk["name"]]),
+        challenge=Challenge(trunk["auth_username"], passwords[trunk["name"]]),
         model=variables,
     )
     try:

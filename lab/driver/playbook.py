@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -90,6 +92,47 @@ def run_playbook(
             check=False,
         )
     return PlaybookResult(done.returncode, done.stdout)
+
+
+def kill_playbook_at(task: str, playbook: str, *arguments: str, occurrence: int = 1) -> str:
+    """Start a playbook and kill it, with all its processes, the moment it announces a task.
+
+    Args:
+        task: end of the task's name as the console shows it.
+        playbook: path below the repository's root.
+        arguments: further arguments of ``ansible-playbook``.
+        occurrence: which announcement of that name.
+
+    Returns:
+        What it had printed.
+
+    Raises:
+        DriverError: it ended without having come to that task.
+    """
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), playbook, *arguments]
+    printed = ""
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            printed += line
+            if line.startswith("TASK [") and f"{task}]" in line:
+                occurrence -= 1
+                if occurrence == 0:
+                    break
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        if process.wait() != -signal.SIGKILL:
+            raise DriverError(f"{playbook} ended before it came to {task!r}: {printed}")
+    return printed
 
 
 @contextmanager

@@ -25,6 +25,11 @@ class Server(Machine):
         first = self.asterisk("core show channels count").split()
         return int(first[0])
 
+    def contacts(self, number: str) -> list[str]:
+        """The registered contacts of an extension as Asterisk keeps them, each with when it expires."""
+        kept = self.asterisk("database show registrar/contact").splitlines()
+        return sorted(line for line in kept if line.startswith(f"/registrar/contact/{number};"))
+
     def wait_until(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
         """Wait until a condition holds.
 

@@ -46,7 +46,9 @@ def play(playbook: Path, site: str, directory: Path, variables: Sequence[str] = 
     The copy is without the vault, which may be encrypted or absent.
     """
     inventory = directory / "inventory"
-    shutil.copytree(ROOT / "inventory" / site, inventory, ignore=shutil.ignore_patterns("vault.yml*"))
+    shutil.copytree(
+        ROOT / "inventory" / site, inventory, ignore=shutil.ignore_patterns("vault.yml*", ".vault-key*")
+    )
     subprocess.run(
         [
             str(Path(sys.executable).with_name("ansible-playbook")),

@@ -18,6 +18,7 @@ import jinja2
 import pytest
 import yaml
 from ansible_collections.callcenter.pbx.plugins.module_utils import firewall
+from ansible_collections.callcenter.pbx.plugins.module_utils.block_list import RESERVED
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_bans import JAILS
 
 from tests.unit.fail2ban_filter import Filter
@@ -202,7 +203,7 @@ def jails() -> dict[str, dict[str, str]]:
     text = environment.from_string((ROLE / "templates" / "jail.conf.j2").read_text()).render(
         variables,
         __sip_bans_jails=internal["__sip_bans_jails"],
-        __sip_bans_ignored=[*internal["__sip_bans_private_networks"], "198.51.100.0/30"],
+        __sip_bans_ignored=[*internal["__sip_bans_reserved_networks"], "198.51.100.0/30"],
     )
     found: dict[str, dict[str, str]] = {}
     for line in text.splitlines():
@@ -234,10 +235,11 @@ def test_an_attacker_is_banned_within_ten_seconds_and_a_mistyped_password_is_not
 
 
 def test_protected_networks_are_ignored() -> None:
-    ignored = {name: set(jail["ignoreip"].split()) for name, jail in jails().items()}
-    assert [
-        name for name, networks in ignored.items() if not {"198.51.100.0/30", "172.16.0.0/12"} <= networks
-    ] == []
+    reserved = {str(one.network) for one in RESERVED}
+    wanted = {"198.51.100.0/30", *reserved}
+    assert {name: set(jail["ignoreip"].split()) for name, jail in jails().items()} == dict.fromkeys(
+        JAILS, wanted
+    )
 
 
 # -- what bans in the kernel ------------------------------------------------------------------

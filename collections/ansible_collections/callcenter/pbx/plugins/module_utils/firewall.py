@@ -292,14 +292,18 @@ def parse_set(text: str) -> Set:
     A set that does not count packets, as a former version made it, is not right whatever it holds: its
     members are not read.
     """
-    head, _, rest = text.partition("\n")
-    if not head.startswith("create "):
+    if not text.startswith("create "):
         return ABSENT_SET
-    if " counters" not in head:
+    if not is_of_our_kind(text):
         return Set(exists=True, members=None)
-    return Set(
-        True, frozenset(line.split(" ", 3)[2] for line in rest.splitlines() if line.startswith("add "))
-    )
+    members = (line.split(" ", 3)[2] for line in text.splitlines() if line.startswith("add "))
+    return Set(exists=True, members=frozenset(members))
+
+
+def is_of_our_kind(text: str) -> bool:
+    """Tell whether the output of `ipset save NAME` is that of a set of networks which counts packets."""
+    head = text.partition("\n")[0]
+    return head.startswith("create ") and " counters" in head
 
 
 def describe_set(current: Set, version: int, names: Mapping[int, str] = SETS) -> list[str]:

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.callcenter.pbx.plugins.module_utils import firewall
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_networks import (
-    Protected,
-    merge,
-    parse_network,
+from ansible_collections.callcenter.pbx.plugins.module_utils.block_list import (
+    RESERVED,
+    key_of,
+    merge_keys,
+    spell,
 )
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_networks import Protected
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_server import Host
 
 BANS_FILE = "bans"
@@ -20,23 +22,6 @@ BANS_FILE = "bans"
 
 JAILS = ("sip-guessing", "sip-enumeration", "sip-calls")
 """The jails of fail2ban that fill them."""
-
-# Nobody on the internet sends from here. Docker takes its networks from the private ones, those it will make
-# tomorrow included.
-_ALWAYS = tuple(
-    parse_network(text)[0]
-    for text in (
-        "10.0.0.0/8",
-        "100.64.0.0/10",
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "::/127",
-        "fc00::/7",
-        "fe80::/10",
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -83,13 +68,19 @@ class BanSets:
 
 
 def never_banned(protected: Iterable[Protected]) -> dict[int, list[str]]:
-    """Return the networks no ban binds, as the kernel spells them, by IP version."""
+    """Return the networks no ban binds, as the kernel spells them, by IP version.
+
+    Reserved networks are among them: nobody on the internet sends from there, and Docker takes its networks
+    from the private ones, those it will make tomorrow included.
+    """
     # A set of networks cannot hold the network of all addresses, nor need it: nobody protects the world.
-    networks = merge([*_ALWAYS, *(one.network for one in protected if one.network.length)])
-    return {
-        version: [str(network) for network in networks if network.version == version]
-        for version in firewall.NEVER
-    }
+    networks = [one.network for one in (*RESERVED, *protected) if one.network.length]
+    return spell(
+        {
+            version: merge_keys((key_of(one) for one in networks if one.version == version), version)
+            for version in firewall.NEVER
+        }
+    )
 
 
 def plan_bans(host: Host, protected: Iterable[Protected]) -> BanSets:

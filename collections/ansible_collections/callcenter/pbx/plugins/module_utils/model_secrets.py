@@ -103,7 +103,7 @@ def secret_faults(model: Model, secrets: object, weak_allowed: bool | None = Non
         yield Fault(
             "pbx_secrets",
             "is not a mapping of name to password",
-            "Copy vault.yml.example to vault.yml and fill it in",
+            "Make them: make secrets SITE=<the directory below inventory>",
         )
         return
     usable = {}
