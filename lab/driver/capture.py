@@ -100,6 +100,17 @@ class Leg:
                 seen.setdefault(item.message.cseq, item.message)
         return list(seen.values())
 
+    @property
+    def story(self) -> str:
+        """Every message with its time, for the report of a failed test."""
+        start = self.messages[0].time if self.messages else 0.0
+        return "\n".join(
+            f"{item.time - start:7.3f} {item.source.host}:{item.source.port} > "
+            f"{item.destination.host}:{item.destination.port} "
+            f"{item.message.status or ''} {item.message.method} (CSeq {item.message.cseq})"
+            for item in self.messages
+        )
+
     def requests(self, method: str) -> list[CapturedMessage]:
         """The requests of one method, retransmissions included."""
         return [item for item in self.messages if item.message.is_request and item.message.method == method]

@@ -105,7 +105,9 @@ class TestInboundCall:
         self, calls: dict[tuple[str, str], InboundCall], name: str, form: str
     ) -> None:
         call = calls[name, form]
-        assert [item.source.host for item in call.carrier.requests("BYE")] == [call.carrier.host]
+        byes = [item.source.host for item in call.carrier.requests("BYE")]
+        assert byes == [call.carrier.host], f"{call.carrier.story}\n\n{call.phone.story}"
+        assert call.carrier.statuses("BYE") == [200]
         assert [item.destination.host for item in call.phone.requests("BYE")] == [call.phone.host]
         assert call.phone.statuses("BYE") == [200]
 
