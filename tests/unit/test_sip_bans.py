@@ -19,7 +19,7 @@ import pytest
 import yaml
 from ansible_collections.callcenter.pbx.plugins.module_utils import firewall
 from ansible_collections.callcenter.pbx.plugins.module_utils.block_list import RESERVED
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_bans import JAILS
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_jails import JAILS
 
 from tests.unit.fail2ban_filter import Filter
 
@@ -219,7 +219,7 @@ def jails() -> dict[str, dict[str, str]]:
 
 def test_jails_are_those_that_are_looked_for() -> None:
     """The smoke checks ask for them by name."""
-    assert tuple(jails()) == JAILS
+    assert list(jails()) == list(JAILS)
 
 
 @pytest.mark.parametrize("jail", JAILS)

@@ -20,9 +20,6 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_server imp
 BANS_FILE = "bans"
 """The saved file that makes these sets at boot."""
 
-JAILS = ("sip-guessing", "sip-enumeration", "sip-calls")
-"""The jails of fail2ban that fill them."""
-
 
 @dataclass(frozen=True)
 class BanSets:
