@@ -46,13 +46,15 @@ class Record:
 
     :param digest: of the list as the controller knows it
     :param protected: digest of the networks it was compared with
-    :param sets: digest of the saved sets
+    :param sets: digest of the file of saved sets
+    :param members: digest of each set's members, by IP version
     :param entries: number of networks, by IP version
     """
 
     digest: str
     protected: str
     sets: str
+    members: Mapping[str, str]
     entries: Mapping[str, int]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -70,6 +72,7 @@ def read_record(text: str | None) -> Record | None:
             str(found["digest"]),
             str(found["protected"]),
             str(found["sets"]),
+            dict(found["members"]),
             dict(found["entries"]),
             tuple(found["notes"]),
             tuple(found["warnings"]),
@@ -156,21 +159,24 @@ def _refuse_harm(entries: Sequence[Entry], protected: Sequence[Protected]) -> No
         )
 
 
-def members_in(text: str, name: str) -> frozenset[str]:
-    """Return the members that ``ipset save`` prints, or ``ipset restore`` reads, for the set of that name."""
-    start = f"add {name} "
-    return frozenset(line[len(start) :] for line in text.splitlines() if line.startswith(start))
+def digest_members(members: Iterable[str]) -> str:
+    """Return the digest of a set's members, whatever their order."""
+    return sha256("\n".join(sorted(members)))
 
 
-def holds(saved: str, live: Mapping[int, str]) -> bool:
-    """Tell whether the kernel's sets have the members of the saved ones.
+def members_in(text: str, name: str) -> list[str]:
+    """Return the members of the set of that name that ``ipset save`` prints."""
+    return text.split(f"\nadd {name} ")[1:] if text.startswith("create ") else []
 
-    :param saved: the saved input of ``ipset restore``
+
+def holds(record: Record, live: Mapping[int, str]) -> bool:
+    """Tell whether the kernel's sets have the members that were last brought.
+
     :param live: output of ``ipset save`` for each set, by IP version
     """
     return all(
         live[version].startswith("create ")
-        and members_in(live[version], name) == members_in(saved, f"{name}-new")
+        and digest_members(members_in(live[version].rstrip(), name)) == record.members.get(f"v{version}")
         for version, name in firewall.SETS.items()
     )
 
