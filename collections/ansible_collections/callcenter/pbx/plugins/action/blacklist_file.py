@@ -75,9 +75,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                     if not self._task.check_mode:
                         replace(path, edited.text)
         except DocumentError as error:
-            raise AnsibleActionFail(f"{path} {error}. It was not touched.") from error
+            raise AnsibleActionFail(f"{path} {error}. It was not touched.") from None
         except (ValueError, OSError) as error:
-            raise AnsibleActionFail(f"{error}. {path} was not touched.") from error
+            raise AnsibleActionFail(f"{error}. {path} was not touched.") from None
         notes = [*edited.notes, *listed_elsewhere(unblock, wanted["blacklist_files"])]
         result.update(
             changed=edited.text != before, blacklist=list(edited.entries), notes=notes, warnings=list(notes)

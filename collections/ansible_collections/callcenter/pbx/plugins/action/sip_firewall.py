@@ -53,7 +53,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 arguments["blacklist_urls"], Path(arguments["cache_dir"]).expanduser()
             )
         except SourceError as error:
-            raise AnsibleActionFail(f"{error}.") from error
+            raise AnsibleActionFail(f"{error}.") from None
         sources += fetched
         digest = digest_of(blacklist, sources)
         asked = {key: value for key, value in arguments.items() if key not in _NOT_READ}

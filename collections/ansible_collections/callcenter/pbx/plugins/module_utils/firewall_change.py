@@ -166,6 +166,7 @@ def plan(options: Mapping[str, Any], may_lack_programs: bool = False) -> Change:
             str(brought.get("digest", "")),
             firewall_list.digest_protected(protected),
             firewall_list.sha256(saved),
+            {f"v{version}": firewall_list.digest_members(group) for version, group in wanted.members.items()},
             {f"v{version}": len(group) for version, group in wanted.members.items()},
             wanted.notes,
             (*brought.get("warnings", ()), *wanted.warnings),
@@ -218,7 +219,7 @@ def unchanged(digest: str, **options: Any) -> dict[str, Any]:
         not any(rules.lines.values())
         and record.sets == firewall_list.sha256(saved)
         and record.protected == firewall_list.digest_protected(protected)
-        and firewall_list.holds(saved, live)
+        and firewall_list.holds(record, live)
         and not bans.input
         and not host.differing({**bans.saved, **rules.saved})
     )

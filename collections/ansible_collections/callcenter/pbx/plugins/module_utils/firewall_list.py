@@ -47,13 +47,15 @@ class Record:
 
     :param digest: of the list as the controller knows it
     :param protected: digest of the networks it was compared with
-    :param sets: digest of the saved sets
+    :param sets: digest of the file of saved sets
+    :param members: digest of each set's members, by IP version
     :param entries: number of networks, by IP version
     """
 
     digest: str
     protected: str
     sets: str
+    members: Mapping[str, str]
     entries: Mapping[str, int]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -71,6 +73,7 @@ def read_record(text: str | None) -> Record | None:
             str(found["digest"]),
             str(found["protected"]),
             str(found["sets"]),
+            dict(found["members"]),
             dict(found["entries"]),
             tuple(found["notes"]),
             tuple(found["warnings"]),
@@ -157,23 +160,24 @@ def _refuse_harm(entries: Sequence[Entry], protected: Sequence[Protected]) -> No
         )
 
 
-def members_in(text: str, name: str) -> frozenset[str]:
-    """Return the members that ``ipset save`` prints, or ``ipset restore`` reads, for the set of that name.
-
-    The counters behind a member are left out.
-    """
-    return frozenset(re.findall(rf"^add {re.escape(name)} (\S+)", text, re.MULTILINE))
+def digest_members(members: Iterable[str]) -> str:
+    """Return the digest of a set's members, whatever their order."""
+    return sha256("\n".join(sorted(members)))
 
 
-def holds(saved: str, live: Mapping[int, str]) -> bool:
-    """Tell whether the kernel's sets have the members of the saved ones.
+def members_in(text: str, name: str) -> list[str]:
+    """Return the members of the set of that name that ``ipset save`` prints, without their counters."""
+    return re.findall(rf"\nadd {re.escape(name)} (\S+)", text) if firewall.is_of_our_kind(text) else []
 
-    :param saved: the saved input of ``ipset restore``
+
+def holds(record: Record, live: Mapping[int, str]) -> bool:
+    """Tell whether the kernel's sets have the members that were last brought.
+
     :param live: output of ``ipset save`` for each set, by IP version
     """
     return all(
         firewall.is_of_our_kind(live[version])
-        and members_in(live[version], name) == members_in(saved, f"{name}-new")
+        and digest_members(members_in(live[version], name)) == record.members.get(f"v{version}")
         for version, name in firewall.SETS.items()
     )
 

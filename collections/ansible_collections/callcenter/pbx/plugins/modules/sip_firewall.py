@@ -229,6 +229,8 @@ def main() -> None:
             done = cut(change.newly_blocked(), module.params["container"])
             result["cut"] = {"flows": done.flows, "calls": done.calls}
             result["warnings"] += done.warnings
+        for warning in result.pop("warnings"):
+            module.warn(warning)
     except Unable as error:
         module.fail_json(msg=str(error), **({"refused": list(error.refused)} if error.refused else {}))
     module.exit_json(**result, **({"diff": change.diff()} if module._diff else {}))
