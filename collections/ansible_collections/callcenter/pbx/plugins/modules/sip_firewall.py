@@ -10,7 +10,9 @@ module: sip_firewall
 short_description: Block listed networks in front of Docker and the host, and open the ports of a PBX
 description:
   - Keeps the chain C(SIP-BLACKLIST) for IPv4 and IPv6. It is jumped to first from C(DOCKER-USER) and C(INPUT)
-    and holds two rules that match a kernel set, so a packet costs the same whatever the length of the list.
+    and holds rules that match kernel sets, so a packet costs the same whatever the length of the list.
+  - Makes the sets C(sip-banned-v4) and C(sip-banned-v6) for bans that others add, and never empties them. No
+    ban binds what is in C(sip-never-v4) and C(sip-never-v6), which hold all that is protected.
   - The sets C(sip-blacklist-v4) and C(sip-blacklist-v6) are filled beside the live ones and swapped, so at no
     instant a listed source gets through.
   - C(DOCKER-USER) is made when Docker has not yet made it, and is jumped to first from C(FORWARD), before
