@@ -1,4 +1,4 @@
-"""What attackers of a PBX do, from a lab host: guess passwords, ask for accounts, call, forge their address."""
+"""What attackers do, from a lab host: guess passwords, ask for accounts, call, forge their address."""
 
 from __future__ import annotations
 
