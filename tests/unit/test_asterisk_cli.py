@@ -179,3 +179,35 @@ def test_as_many_answers_as_commands_are_required() -> None:
 
     with pytest.raises(AsteriskSilent, match="1 of 2 commands"):
         AsteriskCli(Cut({}), "pbx").run(["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("lost", "attempts", "answers"),
+    [
+        pytest.param(0, 3, ["one", "two"], id="heard"),
+        pytest.param(2, 3, ["one", "two"], id="lost twice"),
+        pytest.param(3, 3, None, id="lost always"),
+        pytest.param(1, 1, None, id="must not be run again"),
+    ],
+)
+def test_what_docker_loses_is_asked_again(
+    lost: int, attempts: int, answers: list[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Forgetful(ScriptedEngine):
+        asked = 0
+
+        def exec(
+            self, container: str, argv: Sequence[str], *, user: str = "", timeout: float | None = None
+        ) -> ExecResult:
+            self.asked += 1
+            return ExecResult(0, "" if self.asked <= lost else "\x1eone\x1etwo", "")
+
+    monkeypatch.setattr(asterisk_cli, "_PAUSE_SECONDS", 0)
+    engine = Forgetful({})
+    cli = AsteriskCli(engine, "pbx")
+    if answers is None:
+        with pytest.raises(AsteriskSilent, match="0 of 2 commands"):
+            cli.run(["a", "b"], attempts=attempts)
+        assert engine.asked == attempts
+    else:
+        assert cli.run(["a", "b"], attempts=attempts) == answers

@@ -30,6 +30,7 @@ _RUN_ALL = 'for command in "$@"; do printf "\\036"; asterisk -rx "$command" 2>/d
 _AWAIT_BOOT = (
     'until asterisk -rx "core waitfullybooted" 2>/dev/null | grep -q "fully booted"; do sleep 0.1; done'
 )
+_PAUSE_SECONDS = 0.2
 _HEALTHCHECK = "/usr/local/bin/sip-healthcheck"
 
 _PARAMETER = re.compile(r"^ (?P<key>\S+)\s+:(?P<value>.*)$")
@@ -57,16 +58,25 @@ class AsteriskCli:
         self.engine = engine
         self.container = container
 
-    def run(self, commands: Sequence[str], timeout: float = 60.0) -> list[str]:
-        """Run console commands in order and return one answer each."""
+    def run(self, commands: Sequence[str], timeout: float = 60.0, attempts: int = 3) -> list[str]:
+        """Run console commands in order and return one answer each.
+
+        :param attempts: Docker now and then loses what a short command printed, all of it. So often the
+            commands are run then; 1 for those that must not be run twice
+        """
         if not commands:
             return []
         argv = ["sh", "-c", _RUN_ALL, "sh", *commands]
-        answer = self.engine.exec(self.container, argv, timeout=timeout).stdout
-        answers = answer.split(_RECORD)[1:]
+        for _attempt in range(attempts):
+            done = self.engine.exec(self.container, argv, timeout=timeout)
+            answers = done.stdout.split(_RECORD)[1:]
+            if answers:
+                break
+            time.sleep(_PAUSE_SECONDS)
         if len(answers) != len(commands):
             raise AsteriskSilent(
-                f"Asterisk in {self.container} answered {len(answers)} of {len(commands)} commands"
+                f"Asterisk in {self.container} answered {len(answers)} of {len(commands)} commands "
+                f"(exit status {done.exit_code}) {done.stderr.strip()}".rstrip()
             )
         return answers
 

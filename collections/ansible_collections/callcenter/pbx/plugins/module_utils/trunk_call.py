@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ansible_collections.callcenter.pbx.plugins.module_utils.asterisk_cli import (
     AsteriskCli,
+    AsteriskSilent,
     parse_parameters,
     running_container,
 )
@@ -33,6 +34,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.trunk_callee import
 _LOOPBACK = "127.0.0.1"
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _ORIGINATE = "channel originate"
+_CALLS = 2
 
 
 class TrunkCallError(Exception):
@@ -58,9 +60,22 @@ def prove(
     with socket_in_network_of(process) as sock:
         target = f"{callee.user}@{_LOOPBACK}:{sock.getsockname()[1]}"
         # The application is for the case that somebody answers, which the far end never does.
-        cli.run([f"{_ORIGINATE} PJSIP/{trunk}/sip:{target} application Hangup"], timeout=answer_seconds + 10)
-        converse(sock, callee, answer_seconds)
+        command = f"{_ORIGINATE} PJSIP/{trunk}/sip:{target} application Hangup"
+        for _attempt in range(_CALLS):
+            was_heard = _tell(cli, command, answer_seconds + 10)
+            converse(sock, callee, answer_seconds)
+            if was_heard or callee.finished:
+                break
     return callee
+
+
+def _tell(cli: AsteriskCli, command: str, seconds: float) -> bool:
+    """Give a command, and tell whether it was certainly heard; where that was lost, the call shows it."""
+    try:
+        cli.run([command], timeout=seconds, attempts=1)
+    except AsteriskSilent:
+        return False
+    return True
 
 
 def safe_name(trunk: str) -> str:
