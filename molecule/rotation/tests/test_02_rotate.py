@@ -10,6 +10,7 @@ import pytest
 from lab.driver.agents import Answer, Challenge, Talk
 from lab.driver.capture import record
 from lab.driver.held import HeldCall, held_call
+from lab.driver.messages import SipMessage
 from lab.driver.parties import Parties
 from lab.driver.playbook import PlaybookResult, run_playbook
 from lab.driver.vault import passwords
@@ -88,7 +89,7 @@ def test_carrier_gets_the_trunks_password_of_the_vault(rotated: Rotated, lab: Pa
     assert former.is_answered_by(invite) == (TRUNK not in rotated.names)
 
 
-def challenged_invite(lab: Parties, challenge: Challenge, password: str):  # type: ignore[no-untyped-def]
+def challenged_invite(lab: Parties, challenge: Challenge, password: str) -> SipMessage:
     """The INVITE that reaches the carrier after its challenge, when phone 100 calls out."""
     lab.phone_100.password = password
     lab.ashburn.listen(Answer(), challenge)

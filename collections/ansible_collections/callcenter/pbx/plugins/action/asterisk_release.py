@@ -7,10 +7,11 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.callcenter.pbx.plugins.modules.asterisk_release import ARGUMENTS
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.reading import read_remotely
 
-# Defaults of the module's options that the reading needs, too.
-DEFAULTS = {"root_dir": "/opt/callcenter", "container": "callcenter-asterisk", "gid": 15060}
+# Options of the module that the reading needs, too.
+READ = ("root_dir", "container", "image", "files", "gid")
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -25,10 +26,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self._task.args
         if isinstance(arguments.get("files"), dict) and "image" in arguments:
-            asked = {
-                name: arguments.get(name, DEFAULTS.get(name))
-                for name in ("root_dir", "container", "image", "files", "gid")
-            }
+            asked = {name: arguments.get(name, ARGUMENTS[name].get("default")) for name in READ}
             found = read_remotely(self, "release_reading.unchanged", asked, task_vars or {})
             if found is not None and found["result"] is not None:
                 return {**result, **found["result"]}

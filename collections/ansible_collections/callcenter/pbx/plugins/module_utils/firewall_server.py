@@ -19,6 +19,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_networks i
     drop_covered,
     parse_network,
 )
+from ansible_collections.callcenter.pbx.plugins.module_utils.host_command import ENVIRONMENT, SYSTEM_PATH
 
 STATE_DIR = Path("/var/lib/callcenter-firewall")
 PROGRAMS = {4: "iptables", 6: "ip6tables"}
@@ -26,8 +27,6 @@ VARIANTS = ("nft", "legacy")
 LOCK_SECONDS = "10"
 FIREWALLD = "org.fedoraproject.FirewallD1"
 FIREWALLD_ZONES = (Path("/etc/firewalld/zones"), Path("/usr/lib/firewalld/zones"))
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-ENVIRONMENT = {"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8"}
 
 
 class Unable(Exception):

@@ -16,6 +16,7 @@ from typing import Any
 
 from ansible_collections.callcenter.pbx.plugins.module_utils import host_state
 from ansible_collections.callcenter.pbx.plugins.module_utils.docker_engine import DockerEngine, DockerError
+from ansible_collections.callcenter.pbx.plugins.module_utils.host_command import ENVIRONMENT, SYSTEM_PATH
 
 DAEMON_CONFIG = Path("/etc/docker/daemon.json")
 DOCKER_SERVICE = "docker.service"
@@ -25,7 +26,6 @@ COMPOSE_PLUGINS = (
     "/usr/local/libexec/docker/cli-plugins/docker-compose",
     "/usr/local/lib/docker/cli-plugins/docker-compose",
 )
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def output_of(argv: Sequence[str]) -> str:
@@ -33,10 +33,9 @@ def output_of(argv: Sequence[str]) -> str:
 
     The exit code is no verdict here: dpkg-query fails when any one of its packages is unknown.
     """
-    environment = {"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8"}
     try:
         result = subprocess.run(
-            argv, capture_output=True, text=True, check=False, env=environment, timeout=30
+            argv, capture_output=True, text=True, check=False, env=ENVIRONMENT, timeout=30
         )
     except FileNotFoundError:
         return ""

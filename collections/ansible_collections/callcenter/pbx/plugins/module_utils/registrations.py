@@ -18,6 +18,8 @@ from ipaddress import ip_address
 from typing import Any
 
 from ansible_collections.callcenter.pbx.plugins.module_utils import release_conf
+from ansible_collections.callcenter.pbx.plugins.module_utils.sip_digest import parse_parameters
+from ansible_collections.callcenter.pbx.plugins.module_utils.sip_message import parse_message
 
 NEW, OLD, UNKNOWN = "new", "old", "unknown"
 
@@ -31,9 +33,6 @@ _ETHERNET, _UDP = 14, 8
 # By Ethernet type: length of the IP header (no options are written), place and size of the source address.
 _IP = {0x0800: (20, 12, 4), 0x86DD: (40, 8, 16)}
 
-_REGISTER = re.compile(r"REGISTER \S+ SIP/2\.0")
-_COMPACT = {"i": "call-id", "m": "contact"}
-_PARAMETER = re.compile(r'(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))')
 _CONTACT_URI = re.compile(r"<([^>]*)>|^([^;\s]+)")
 _CONTACT_EXPIRES = re.compile(r";\s*expires\s*=\s*(\d+)\s*(?:;|$)", re.IGNORECASE)
 _STORED = re.compile(
@@ -132,28 +131,22 @@ def parse_register(time: float, source: str, payload: bytes) -> Attempt | None:
 
     One without Contact registers nobody: it asks what is registered, as the proof of a rotation does.
     """
-    head = payload.decode("utf-8", "replace").partition("\r\n\r\n")[0]
-    start, *lines = re.sub(r"\r\n[ \t]+", " ", head).split("\r\n")
-    if not _REGISTER.fullmatch(start):
+    message = parse_message(payload)
+    if message is None or message.method != "REGISTER":
         return None
-    headers: dict[str, str] = {}
-    for line in lines:
-        name, _, value = line.partition(":")
-        key = name.strip().lower()
-        headers.setdefault(_COMPACT.get(key, key), value.strip())
-    scheme, _, parameters = headers.get("authorization", "").partition(" ")
-    contact = headers.get("contact", "")
-    if scheme.lower() != "digest" or not contact:
+    digest = parse_parameters(message.header("authorization"))
+    contact = message.header("contact")
+    if not digest or not contact:
         return None
     uri = _CONTACT_URI.search(contact)
     wanted = _CONTACT_EXPIRES.search(contact.partition(">")[2] or contact)
     return Attempt(
         time,
         source,
-        headers.get("call-id", ""),
+        message.header("call-id"),
         "" if contact == "*" or uri is None else (uri[1] or uri[2] or ""),
-        _granted(wanted[1] if wanted else headers.get("expires", "")),
-        {name.lower(): quoted or plain for name, quoted, plain in _PARAMETER.findall(parameters)},
+        _granted(wanted[1] if wanted else message.header("expires")),
+        digest,
     )
 
 

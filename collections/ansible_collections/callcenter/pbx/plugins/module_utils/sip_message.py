@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 # RFC 3261, 7.3.3: one-letter names of the headers that are read here.
-_COMPACT = {"f": "from", "i": "call-id", "t": "to", "v": "via"}
+_COMPACT = {"f": "from", "i": "call-id", "m": "contact", "t": "to", "v": "via"}
 _STATUS_LINE = re.compile(r"SIP/2\.0 (?P<status>[1-6][0-9]{2})(?: (?P<reason>.*))?")
 _REQUEST_LINE = re.compile(r"(?P<method>[A-Z]+) (?P<uri>\S+) SIP/2\.0")
 _FOLD = re.compile(r"\r\n[ \t]+")

@@ -23,6 +23,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.docker_engine impor
     DockerError,
     DockerTimeout,
 )
+from ansible_collections.callcenter.pbx.plugins.module_utils.host_command import ENVIRONMENT
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_dialplan import resolve_all
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_log import LOG_IN_CONTAINER, read_activity
 
@@ -49,7 +50,6 @@ ANSWER_SECONDS = 10
 
 # Of a trunk's endpoint these parameters leave the host, no other.
 _ENDPOINT_PARAMETERS = frozenset({"allow", "aors", "context", "outbound_auth", "transport"})
-_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _COMPOSE_LABEL = "com.docker.compose."
 _HAS_OPEN = 'for file in /proc/[0-9]*/fd/*; do [ "$file" -ef "$1" ] && exit 0; done; exit 1'
 
@@ -187,10 +187,9 @@ def _host_commands() -> dict[str, dict[str, str | None]]:
 
 def _output(argv: Sequence[str]) -> dict[str, str | None]:
     """Return what a read-only host command prints, or why it cannot be asked."""
-    environment = {"PATH": _SYSTEM_PATH, "LC_ALL": "C.UTF-8"}
     try:
         done = subprocess.run(
-            argv, capture_output=True, text=True, check=False, env=environment, timeout=ANSWER_SECONDS
+            argv, capture_output=True, text=True, check=False, env=ENVIRONMENT, timeout=ANSWER_SECONDS
         )
     except FileNotFoundError:
         return {"text": "", "error": f"{argv[0]} is not installed"}
