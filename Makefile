@@ -21,7 +21,7 @@ export PATH := $(CURDIR)/$(VENV):$(PATH)
 export LC_ALL ?= C.UTF-8
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status call ssh smoke registrations render secrets phones test lint unit scenarios bench docs venv engine clean
+.PHONY: help up down status call ssh smoke registrations blocked render secrets phones test lint unit scenarios bench docs venv engine clean
 
 help: ## List the targets
 	@echo 'make TARGET [V=1] [SITE=production] [ARGS=...]'
@@ -56,6 +56,9 @@ smoke: venv ## Run every smoke check against SITE; changes nothing
 
 registrations: venv ## Say which phones are registered with SITE, and who has the new password
 	@$(VENV)/ansible-playbook playbooks/status.yml --inventory $(INVENTORY) $(ARGS)
+
+blocked: venv ## Say what is blocked in front of SITE, why, since when, and how many packets were dropped
+	@$(VENV)/ansible-playbook playbooks/blocked.yml --inventory $(INVENTORY) $(ARGS)
 
 render: venv ## Write what a run would deploy to artifacts/<host>/rendered, without any host
 	@$(VENV)/ansible-playbook playbooks/render.yml --inventory $(INVENTORY) $(ARGS)

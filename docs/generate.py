@@ -17,6 +17,7 @@ ORDER = (
     "asterisk_image",
     "asterisk_config",
     "asterisk_container",
+    "sip_bans",
     "asterisk_smoke",
 )
 INTRODUCTION = """# Variables

@@ -30,6 +30,7 @@ MODULE_OF = {
     "Playback": "app_playback",
     "Return": "app_stack",
     "CALLERID": "func_callerid",
+    "CHANNEL": "func_channel",
     "CUT": "func_cut",
     "FILTER": "func_strings",
     "GROUP": "func_groupcount",

@@ -48,12 +48,16 @@ RIGHT = """*filter
 -A DOCKER-USER -j RETURN
 -A SIP-BLACKLIST -m set --match-set sip-blacklist-v4 src -j DROP
 -A SIP-BLACKLIST -m set --match-set sip-blacklist-v4 dst -j DROP
+-A SIP-BLACKLIST -m set --match-set sip-banned-v4 src -m set ! --match-set sip-never-v4 src -j DROP
+-A SIP-BLACKLIST -m set --match-set sip-banned-v4 dst -m set ! --match-set sip-never-v4 dst -j DROP
 COMMIT
 """
 DEFINE_BLACKLIST = (
     ":SIP-BLACKLIST - [0:0]",
     "-A SIP-BLACKLIST -m set --match-set sip-blacklist-v4 src -j DROP",
     "-A SIP-BLACKLIST -m set --match-set sip-blacklist-v4 dst -j DROP",
+    "-A SIP-BLACKLIST -m set --match-set sip-banned-v4 src -m set ! --match-set sip-never-v4 src -j DROP",
+    "-A SIP-BLACKLIST -m set --match-set sip-banned-v4 dst -m set ! --match-set sip-never-v4 dst -j DROP",
 )
 DEFINE_OPEN = (
     ":SIP-OPEN - [0:0]",
@@ -139,10 +143,16 @@ PLANS = [
         id="established flows accepted before DOCKER-USER",
     ),
     pytest.param(
-        after(RIGHT, (" dst -j DROP", " dst -j RETURN")),
+        after(RIGHT, ("blacklist-v4 dst -j DROP", "blacklist-v4 dst -j RETURN")),
         None,
         DEFINE_BLACKLIST,
         id="a rule of ours was edited",
+    ),
+    pytest.param(
+        after(RIGHT, (" -m set ! --match-set sip-never-v4 src", "")),
+        None,
+        DEFINE_BLACKLIST,
+        id="bans bind protected networks",
     ),
     pytest.param(
         after(
@@ -246,7 +256,11 @@ def test_ufw(text: str, is_on: bool, opens: bool) -> None:
     assert (firewall.ufw_is_on(table), firewall.ufw_opens(table, PORTS)) == (is_on, opens)
 
 
-SAVED_SET = """create sip-blacklist-v4 hash:net family inet hashsize 1024 maxelem 1000000
+SAVED_SET = """create sip-blacklist-v4 hash:net family inet hashsize 1024 maxelem 1000000 counters
+add sip-blacklist-v4 192.0.2.0/24 packets 7 bytes 420
+add sip-blacklist-v4 198.51.100.7 packets 0 bytes 0
+"""
+FORMER_SET = """create sip-blacklist-v4 hash:net family inet hashsize 1024 maxelem 1000000
 add sip-blacklist-v4 192.0.2.0/24
 add sip-blacklist-v4 198.51.100.7
 """
@@ -262,6 +276,9 @@ add sip-blacklist-v4 198.51.100.7
             firewall.parse_set(SAVED_SET), ["198.51.100.7", "192.0.2.1"], True, id="as many, but others"
         ),
         pytest.param(Set(exists=True, members=None), ["198.51.100.7"], True, id="another number of members"),
+        pytest.param(
+            firewall.parse_set(FORMER_SET), ["198.51.100.7", "192.0.2.0/24"], True, id="without counters"
+        ),
     ],
 )
 def test_plan_set(current: Set, members: list[str], changes: bool) -> None:
@@ -270,13 +287,27 @@ def test_plan_set(current: Set, members: list[str], changes: bool) -> None:
 
 def test_a_set_is_filled_beside_the_live_one() -> None:
     assert firewall.fill_set(6, ["2001:db8::/32"]).splitlines() == [
-        "create sip-blacklist-v6 hash:net family inet6 maxelem 1000000 -exist",
-        "create sip-blacklist-v6-new hash:net family inet6 hashsize 1024 maxelem 1000000 -exist",
+        "create sip-blacklist-v6 hash:net family inet6 maxelem 1000000 counters -exist",
+        "create sip-blacklist-v6-new hash:net family inet6 hashsize 1024 maxelem 1000000 counters -exist",
         "flush sip-blacklist-v6-new",
         "add sip-blacklist-v6-new 2001:db8::/32",
         "swap sip-blacklist-v6-new sip-blacklist-v6",
         "destroy sip-blacklist-v6-new",
     ]
+
+
+def test_a_set_of_another_kind_is_replaced_not_created_again() -> None:
+    """`create -exist` would fail on the kind, and with it the whole input."""
+    changes = firewall.plan_set(firewall.parse_set(FORMER_SET), 4, ["192.0.2.7"])
+    assert "create sip-blacklist-v4 " not in changes
+    assert "swap sip-blacklist-v4-new sip-blacklist-v4\n" in changes
+
+
+def test_bans_are_made_with_an_end_and_never_flushed() -> None:
+    assert firewall.create_banned(6) == (
+        "create sip-banned-v6 hash:ip family inet6 netmask 64 maxelem 65536 "
+        "timeout 3600 counters comment forceadd -exist\n"
+    )
 
 
 def test_buckets_grow_with_the_list() -> None:
@@ -294,6 +325,7 @@ def test_diff_reads_like_the_tools() -> None:
         "iptables -A DOCKER-USER -j RETURN",
         "iptables -A SIP-BLACKLIST -m set --match-set sip-blacklist-v4 src -j DROP",
         "iptables -A SIP-BLACKLIST -m set --match-set sip-blacklist-v4 dst -j DROP",
+        *(f"iptables {line}" for line in DEFINE_BLACKLIST[3:]),
     ]
     assert firewall.describe_set(firewall.parse_set(SAVED_SET), 4) == [
         "ipset create sip-blacklist-v4 hash:net",

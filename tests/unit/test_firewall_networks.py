@@ -11,7 +11,6 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_networks i
     Protected,
     drop_covered,
     find_conflicts,
-    merge,
     parse_network,
     read_block_list,
 )
@@ -92,22 +91,6 @@ def test_read_block_list_reports_every_fault_with_its_place() -> None:
         "entry 5: {'reason': 'why'} has no address",
     )
     assert block_list.notes == ("entry 6: 10.0.0.9/8 has host bits set; taken as 10.0.0.0/8",)
-
-
-@pytest.mark.parametrize(
-    ("texts", "expected"),
-    [
-        pytest.param([], [], id="nothing"),
-        pytest.param(["192.0.2.9", "192.0.2.7", "192.0.2.9"], ["192.0.2.7", "192.0.2.9"], id="repetition"),
-        pytest.param(["192.0.2.7", "192.0.2.0/24", "192.0.2.128/25"], ["192.0.2.0/24"], id="within another"),
-        pytest.param(
-            ["192.0.2.0/25", "192.0.2.128/25"], ["192.0.2.0/25", "192.0.2.128/25"], id="neighbours stay"
-        ),
-        pytest.param(["2001:db8::1", "192.0.2.7"], ["192.0.2.7", "2001:db8::1"], id="both versions"),
-    ],
-)
-def test_merge(texts: list[str], expected: list[str]) -> None:
-    assert [str(network) for network in merge(parse_network(text)[0] for text in texts)] == expected
 
 
 def protected(name: str, text: str) -> Protected:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.callcenter.pbx.plugins.module_utils import firewall, firewall_server
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_bans import BANS_FILE
 
 FILES = Path(__file__).parents[2] / "roles" / "sip_firewall" / "files"
 UNITS = ("callcenter-firewall-sets.service", "callcenter-firewall.service")
@@ -15,7 +16,8 @@ SCRIPT = (FILES / "callcenter-firewall").read_text(encoding="utf-8")
 
 def test_script_reads_the_directory_the_module_writes() -> None:
     assert f"\nstate={firewall_server.STATE_DIR}\n" in SCRIPT
-    assert '"$state/sets"' in SCRIPT
+    # The bans' sets first: a list that is refused must not keep them away.
+    assert SCRIPT.index(f'restore < "$state/{BANS_FILE}"') < SCRIPT.index('restore < "$state/sets"')
 
 
 @pytest.mark.parametrize("program", firewall_server.PROGRAMS.values())

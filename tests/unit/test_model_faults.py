@@ -187,7 +187,33 @@ FAULTS = [
     ),
     ("blacklist-loopback", "pbx_blacklist", ["127.0.0.1"], "127.0.0.1 overlaps 127.0.0.0/8 (loopback)"),
     ("blacklist-loopback6", "pbx_blacklist", ["::/0"], "::/0 overlaps ::1/128 (loopback)"),
+    ("blacklist-private", "pbx_blacklist", ["10.1.2.3"], "10.1.2.3 overlaps 10.0.0.0/8 (private network)"),
     ("blacklist-twice", "pbx_blacklist", ["192.0.2.77", {"address": "192.0.2.77/32"}], "is listed twice"),
+    (
+        "blacklist-files-text",
+        "pbx_blacklist_files",
+        "drop.txt",
+        "pbx_blacklist_files: 'drop.txt' is not a list",
+    ),
+    ("blacklist-files-blank", "pbx_blacklist_files", [" a"], "pbx_blacklist_files[0]: ' a' is not accepted"),
+    (
+        "blacklist-url-scheme",
+        "pbx_blacklist_urls",
+        [{"url": "file:///etc/passwd", "sha256": "none"}],
+        "pbx_blacklist_urls[0].url: 'file:///etc/passwd' is not accepted. Write http://... or https://...",
+    ),
+    (
+        "blacklist-url-checksum",
+        "pbx_blacklist_urls",
+        [{"url": "https://lists.example.org/a"}],
+        "pbx_blacklist_urls[0].sha256: is missing",
+    ),
+    (
+        "blacklist-url-limit",
+        "pbx_blacklist_urls",
+        [{"url": "https://lists.example.org/a", "sha256": "none", "max_bytes": 0}],
+        "pbx_blacklist_urls[0].max_bytes: 0 is out of range",
+    ),
     (
         "never-block",
         "pbx_never_block",
@@ -309,6 +335,12 @@ WARNINGS = [
         "pbx_secrets_next",
         {"101": "whatever-it-will-be"},
         "pbx_secrets_next[101]: belongs to no trunk with a termination_host",
+    ),
+    (
+        "blacklist-url-in-the-clear",
+        "pbx_blacklist_urls",
+        [{"url": "http://lists.example.org/a", "sha256": "none"}],
+        "http://lists.example.org/a comes unencrypted and without a checksum",
     ),
     ("prefix-extension", "pbx_extensions.1.number", "940", "extension 940 begins with the dial prefix 9"),
 ]

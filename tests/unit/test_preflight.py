@@ -28,14 +28,16 @@ PLAY = [
 ]
 
 
-def run(model: dict[str, Any], directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(
+    model: dict[str, Any], directory: Path, *arguments: str, inventory: str = "localhost,"
+) -> subprocess.CompletedProcess[str]:
     """Run the preflight, then a filter, on ``model``."""
     (directory / "play.yml").write_text(json.dumps(PLAY), encoding="utf-8")
     (directory / "model.json").write_text(json.dumps({"model": model}), encoding="utf-8")
     return subprocess.run(
         [
             str(Path(sys.executable).with_name("ansible-playbook")),
-            "--inventory=localhost,",
+            f"--inventory={inventory}",
             f"--extra-vars=@{directory / 'model.json'}",
             *arguments,
             str(directory / "play.yml"),
@@ -78,3 +80,13 @@ def test_a_broken_model_stops_the_play_with_every_fault_and_no_password(tmp_path
         assert expected in output
     for secret in ("changeme100", "break-in-this-one", "never-to-be-seen-7"):
         assert secret not in output
+
+
+def test_a_block_list_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "here.txt").write_text("203.0.113.7\n")
+    (tmp_path / "hosts.yml").write_text("all: {hosts: {localhost: {ansible_connection: local}}}\n")
+    model = broken("pbx_blacklist_files", ["here.txt", "gone.txt"])
+    done = run(model, tmp_path, inventory=str(tmp_path / "hosts.yml"))
+    output = done.stdout + done.stderr
+    assert f"pbx_blacklist_files: gone.txt is no file in {tmp_path}" in output
+    assert "here.txt is no file" not in output

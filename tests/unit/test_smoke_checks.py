@@ -118,7 +118,9 @@ def test_a_sound_pbx_passes() -> None:
         "(198.18.0.1 10x, 198.18.100.101 8x, 198.18.99.9 3x)",
         "blacklist-docker-user": "SIP-BLACKLIST is first in DOCKER-USER, IPv4 and IPv6",
         "blacklist-input": "SIP-BLACKLIST is first in INPUT, IPv4 and IPv6",
-        "blacklist-sets": "drops what is listed: 0 in sip-blacklist-v4, 0 in sip-blacklist-v6",
+        "blacklist-sets": "drops what is listed (0 networks) or banned (2)",
+        "blacklist-drops": "9 of 9 packets, to the host, the host, IPv6, published ports",
+        "automatic-bans": "sip-guessing, sip-enumeration, sip-calls watch",
     }
 
 
@@ -521,17 +523,23 @@ NOT_FIRST = (
                     "blacklist-sets",
                     BANNED,
                     f"IPv4: SIP-BLACKLIST does not hold, or does not reach: "
-                    f"-m set --match-set sip-blacklist-v4 {side} -j DROP",
+                    f"-m set --match-set sip-{match} -j DROP",
                 )
-                for side in ("src", "dst")
+                for match in (
+                    "blacklist-v4 src",
+                    "blacklist-v4 dst",
+                    "banned-v4 src -m set ! --match-set sip-never-v4 src",
+                    "banned-v4 dst -m set ! --match-set sip-never-v4 dst",
+                )
             ],
             id="set match after a return",
         ),
         pytest.param(
             lambda raw: raw["host"]["sets"].update(text="Name: other\nNumber of entries: 3\n"),
             [
-                ("blacklist-sets", BANNED, "the set sip-blacklist-v4 does not exist"),
-                ("blacklist-sets", BANNED, "the set sip-blacklist-v6 does not exist"),
+                ("blacklist-sets", BANNED, f"the set sip-{kind}-v{version} does not exist")
+                for version in (4, 6)
+                for kind in ("blacklist", "banned", "never")
             ],
             id="no sets",
         ),
@@ -551,6 +559,60 @@ NOT_FIRST = (
                 ("blacklist-sets", BANNED, "IPv6: ip6tables-save is not installed"),
             ],
             id="no ip6tables",
+        ),
+        pytest.param(
+            lambda raw: raw["host"]["iptables"].update(
+                text=raw["host"]["iptables"]["text"].replace(" -m set ! --match-set sip-never-v4 src", "")
+            ),
+            [
+                (
+                    "blacklist-sets",
+                    BANNED,
+                    "IPv4: SIP-BLACKLIST does not hold, or does not reach: "
+                    "-m set --match-set sip-banned-v4 src -m set ! --match-set sip-never-v4 src -j DROP",
+                )
+            ],
+            id="bans bind the carrier",
+        ),
+        pytest.param(
+            lambda raw: raw["drop"]["ways"][2].update(dropped=1),
+            [
+                (
+                    "blacklist-drops",
+                    BANNED,
+                    "published ports: 1 of 3 packets of a banned source were dropped",
+                )
+            ],
+            id="the chain does not drop",
+        ),
+        pytest.param(
+            lambda raw: raw.update(drop={"error": "there is no /dev/net/tun", "ways": []}),
+            [("blacklist-drops?", BANNED, "could not be tried: there is no /dev/net/tun")],
+            id="no packet can be sent",
+        ),
+        pytest.param(lambda raw: raw.update(drop=None), [], id="check mode sends none"),
+        pytest.param(
+            lambda raw: raw["host"]["jails"].update(text="Status\n`- Jail list:\tsshd\n"),
+            [
+                (
+                    "automatic-bans",
+                    "Whoever guesses passwords is not banned",
+                    f"the jail sip-{name} of fail2ban does not run",
+                )
+                for name in ("guessing", "enumeration", "calls")
+            ],
+            id="fail2ban without our jails",
+        ),
+        pytest.param(
+            lambda raw: raw["host"]["jails"].update(text="", error="fail2ban-client is not installed"),
+            [
+                (
+                    "automatic-bans",
+                    "Whoever guesses passwords is not banned",
+                    "fail2ban-client is not installed",
+                )
+            ],
+            id="no fail2ban",
         ),
     ],
 )
@@ -666,4 +728,11 @@ def test_spell_quantities() -> None:
 
 
 def test_set_sizes() -> None:
-    assert set_sizes(DEPLOYED["host"]["sets"]["text"]) == {"sip-blacklist-v4": 0, "sip-blacklist-v6": 0}
+    assert set_sizes(DEPLOYED["host"]["sets"]["text"]) == {
+        "sip-blacklist-v4": 0,
+        "sip-blacklist-v6": 0,
+        "sip-banned-v4": 1,
+        "sip-banned-v6": 1,
+        "sip-never-v4": 9,
+        "sip-never-v6": 9,
+    }

@@ -52,11 +52,12 @@ class Engine:
 def gather(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Gather from a given engine, without asking this machine's packet filter."""
 
-    def run(engine: Engine) -> dict[str, Any]:
+    def run(engine: Engine, may_send: bool = True) -> dict[str, Any]:
         monkeypatch.setattr(smoke_probe, "DockerEngine", lambda **_: engine)
         monkeypatch.setattr(smoke_probe, "HOST_COMMANDS", {"sets": ("no-such-command",)})
+        monkeypatch.setattr(smoke_probe, "prove", lambda ports: {"error": None, "ways": sorted(ports)})
         dialled = [{"context": "internal", "dialled": "100"}]
-        return smoke_probe.gather(str(tmp_path), "pbx", ["carrier"], dialled)
+        return smoke_probe.gather(str(tmp_path), "pbx", ["carrier"], dialled, may_send)
 
     return run
 
@@ -87,6 +88,11 @@ def test_a_running_container_is_described_and_asked(gather: Any, tmp_path: Path)
     assert found["dialling"] == [
         {"context": "internal", "dialled": "100", "target": None, "path": ("100@internal (no match)",)}
     ]
+
+
+def test_packets_are_sent_to_what_is_published_and_none_in_check_mode(gather: Any) -> None:
+    assert gather(Engine(INSPECTED))["drop"] == {"error": None, "ways": ["5060/udp", "5061/tcp"]}
+    assert gather(Engine(INSPECTED), may_send=False)["drop"] is None
 
 
 def test_only_the_parameters_that_are_judged_leave_the_host(gather: Any) -> None:

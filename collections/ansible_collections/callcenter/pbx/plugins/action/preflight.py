@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.callcenter.pbx.plugins.module_utils.model import Fault
 from ansible_collections.callcenter.pbx.plugins.module_utils.model_rules import check_model
+
+
+def missing_files(model: Mapping[str, Any], inventory_dir: str | None) -> Iterator[Fault]:
+    """Yield the block lists that are not there, as far as the model names any."""
+    paths = model.get("pbx_blacklist_files")
+    if inventory_dir is None or not isinstance(paths, list):
+        return
+    for path in paths:
+        if isinstance(path, str) and not Path(inventory_dir, path).is_file():
+            yield Fault(
+                "pbx_blacklist_files",
+                f"{path} is no file in {inventory_dir}",
+                "Write a path relative to the inventory's directory",
+            )
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -28,15 +44,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "model is a mapping of the site's pbx_ variables: `model: '{{ pbx_model }}'`"
             )
         report = check_model(model)
+        faults = [*report.faults, *missing_files(model, (task_vars or {}).get("inventory_dir"))]
         result["changed"] = False
         result["warnings"] = [str(warning) for warning in report.warnings]
-        if report.faults:
-            count = len(report.faults)
+        if faults:
+            count = len(faults)
             result["failed"] = True
             result["msg"] = "\n".join(
                 [
                     f"This site's model has {count} fault{'' if count == 1 else 's'}; nothing was touched.",
-                    *(f"- {fault}" for fault in report.faults),
+                    *(f"- {fault}" for fault in faults),
                 ]
             )
         return result

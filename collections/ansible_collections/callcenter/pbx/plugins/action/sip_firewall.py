@@ -1,14 +1,38 @@
 # Copyright: callcenter contributors
 # MIT licence (see LICENSE)
-"""Block listed networks: by the module, once reading has shown that there is anything to do."""
+"""Block listed networks: by the module, once reading has shown that there is anything to do.
+
+The list is read and packed here. Its digest goes to the host first, the list itself only when the host has
+another one.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.callcenter.pbx.plugins.module_utils.block_list import (
+    describe_faults,
+    pack,
+    parse_plain,
+    spell,
+)
 from ansible_collections.callcenter.pbx.plugins.modules.sip_firewall import ARGUMENTS
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.block_sources import (
+    Source,
+    SourceError,
+    fetch_all,
+    read_files,
+)
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.reading import read_remotely
+
+_OF_THE_CONTROLLER = ("blacklist", "blacklist_files", "blacklist_urls", "cache_dir", "packed")
+_NOT_READ = (*_OF_THE_CONTROLLER, "container")
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -22,7 +46,53 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Return the module's result, which for an unchanged firewall needs no module."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _, arguments = self.validate_argument_spec(ARGUMENTS)
-        found = read_remotely(self, "firewall_change.unchanged", arguments, task_vars or {})
+        blacklist = [_entry(item) for item in arguments["blacklist"]]
+        try:
+            sources = read_files(arguments["blacklist_files"])
+            fetched, warnings = fetch_all(
+                arguments["blacklist_urls"], Path(arguments["cache_dir"]).expanduser()
+            )
+        except SourceError as error:
+            raise AnsibleActionFail(f"{error}.") from None
+        sources += fetched
+        digest = digest_of(blacklist, sources)
+        asked = {key: value for key, value in arguments.items() if key not in _NOT_READ}
+        found = read_remotely(self, "firewall_change.unchanged", {**asked, "digest": digest}, task_vars or {})
         if found is None or found["result"] is None:
-            return {**result, **self._execute_module(module_args=arguments, task_vars=task_vars)}
-        return {**result, **found["result"]}
+            kept = {key: value for key, value in arguments.items() if key not in _OF_THE_CONTROLLER}
+            packed = pack_list(blacklist, sources, digest)
+            done = self._execute_module(module_args={**kept, "packed": packed}, task_vars=task_vars)
+        else:
+            done = found["result"]
+        if warnings:
+            done["warnings"] = [*warnings, *done.get("warnings", ())]
+        return {**result, **done}
+
+
+def _entry(item: object) -> object:
+    """Return an entry of the inventory without its reason, which no host needs."""
+    if not isinstance(item, Mapping):
+        return item
+    return item.get("address") or dict(item)
+
+
+def digest_of(blacklist: Sequence[object], sources: Sequence[Source]) -> str:
+    """Return the digest of a list as it is written: what is written alike means the same."""
+    digest = hashlib.sha256(json.dumps([1, blacklist], default=str).encode())
+    for source in sources:
+        text = source.text.encode()
+        digest.update(f"\n{source.name} {len(text)}\n".encode())
+        digest.update(text)
+    return digest.hexdigest()
+
+
+def pack_list(blacklist: Sequence[object], sources: Sequence[Source], digest: str) -> str:
+    """Return the argument `packed` of the module: the inventory's entries, each source's merged networks."""
+    warnings, listed = [], []
+    for source in sources:
+        plain = parse_plain(source.text)
+        if plain.faults:
+            warnings.append(describe_faults(source.name, plain.faults))
+        lines = [line for group in spell(plain.keys).values() for line in group]
+        listed.append({"name": source.name, "networks": "\n".join(lines)})
+    return pack({"digest": digest, "blacklist": list(blacklist), "sources": listed, "warnings": warnings})

@@ -17,11 +17,22 @@ OPEN = "SIP-OPEN"
 DOCKER_USER = "DOCKER-USER"
 BUILT_IN = frozenset({"INPUT", "FORWARD", "OUTPUT"})
 SETS = {4: "sip-blacklist-v4", 6: "sip-blacklist-v6"}
+"""The listed networks."""
+BANNED = {4: "sip-banned-v4", 6: "sip-banned-v6"}
+"""Addresses banned for a while; they are added and removed one by one."""
+NEVER = {4: "sip-never-v4", 6: "sip-never-v6"}
+"""Networks no ban binds, whoever made it: the sender's address in a UDP packet proves nothing."""
 FAMILIES = {4: "inet", 6: "inet6"}
 
-# An upper bound, not an allocation. It never changes: `create -exist` accepts a set only with its own bound.
+# Upper bounds, not allocations. They never change: `create -exist` accepts a set only with its own bound.
 MAX_ENTRIES = 1_000_000
+MAX_BANNED = 65_536
 MIN_BUCKETS = 1024
+DEFAULT_BAN_SECONDS = 3600
+"""How long an address stays banned that somebody adds by hand without saying."""
+
+# The host part is left to whoever holds the network: a ban of IPv6 takes the whole of it.
+_BANNED_NETWORK = {4: "", 6: " netmask 64"}
 
 # What a rule may say besides its target and still catch the packets of any caller.
 _CATCHES_CALLERS = re.compile(
@@ -87,8 +98,18 @@ def parse_table(text: str) -> Table:
 
 
 def blacklist_rules(version: int) -> tuple[str, ...]:
-    """Return the rules of SIP-BLACKLIST: nothing from a listed network passes, and nothing to it."""
-    return tuple(f"-m set --match-set {SETS[version]} {side} -j DROP" for side in ("src", "dst"))
+    """Return the rules of SIP-BLACKLIST: nothing from a listed or banned network passes, and nothing to it.
+
+    Whether a network is protected is asked last and only of what a ban matches, side by side: a packet to a
+    container has a protected destination, and is dropped for its source all the same.
+    """
+    sides = ("src", "dst")
+    listed = (f"-m set --match-set {SETS[version]} {side} -j DROP" for side in sides)
+    banned = (
+        f"-m set --match-set {BANNED[version]} {side} -m set ! --match-set {NEVER[version]} {side} -j DROP"
+        for side in sides
+    )
+    return (*listed, *banned)
 
 
 def open_rules(ports: Ports) -> tuple[str, ...]:
@@ -220,19 +241,35 @@ def restore_input(lines: Iterable[str]) -> str:
     return "\n".join(["*filter", *lines, "COMMIT", ""])
 
 
-def fill_set(version: int, members: Collection[str]) -> str:
-    """Return the standard input of `ipset restore` that gives a set exactly these members in one swap.
+def create_banned(version: int) -> str:
+    """Return the line for `ipset restore` that makes the set of bans, and leaves one that exists as it is.
 
-    It works whether or not the set exists, and whatever an interrupted run left behind.
+    When it is full, a new ban takes the place of another one.
     """
-    name, new = SETS[version], f"{SETS[version]}-new"
+    kind = f"hash:ip family {FAMILIES[version]}{_BANNED_NETWORK[version]}"
+    extensions = f"timeout {DEFAULT_BAN_SECONDS} counters comment forceadd"
+    return f"create {BANNED[version]} {kind} maxelem {MAX_BANNED} {extensions} -exist\n"
+
+
+def fill_set(
+    version: int, members: Collection[str], names: Mapping[int, str] = SETS, exists: bool = False
+) -> str:
+    """Return the standard input of `ipset restore` that gives a set of networks these members in one swap.
+
+    It works whether or not the set exists, and whatever an interrupted run left behind. Each entry counts the
+    packets it matches, from the swap on.
+
+    :param names: the set's name by IP version, `SETS` or `NEVER`
+    :param exists: whether the set is known to exist, possibly made by a former version and of another kind
+    """
+    name, new = names[version], f"{names[version]}-new"
     buckets = MIN_BUCKETS
     while buckets < len(members):
         buckets *= 2
     kind = f"hash:net family {FAMILIES[version]}"
     lines = [
-        f"create {name} {kind} maxelem {MAX_ENTRIES} -exist",
-        f"create {new} {kind} hashsize {buckets} maxelem {MAX_ENTRIES} -exist",
+        *([] if exists else [f"create {name} {kind} maxelem {MAX_ENTRIES} counters -exist"]),
+        f"create {new} {kind} hashsize {buckets} maxelem {MAX_ENTRIES} counters -exist",
         f"flush {new}",
         *(f"add {new} {member}" for member in members),
         f"swap {new} {name}",
@@ -242,25 +279,38 @@ def fill_set(version: int, members: Collection[str]) -> str:
     return "\n".join(lines)
 
 
-def plan_set(current: Set, version: int, members: Collection[str]) -> str:
+def plan_set(current: Set, version: int, members: Collection[str], names: Mapping[int, str] = SETS) -> str:
     """Return the standard input of `ipset restore` that makes a set hold `members`, '' when it does."""
     if current.exists and current.members == frozenset(members):
         return ""
-    return fill_set(version, members)
+    return fill_set(version, members, names, current.exists)
 
 
 def parse_set(text: str) -> Set:
-    """Read one set out of the output of `ipset save NAME`; no output means no set."""
-    lines = text.splitlines()
-    members = frozenset(line.split(" ", 3)[2] for line in lines if line.startswith("add "))
-    return Set(exists=any(line.startswith("create ") for line in lines), members=members)
+    """Read one set of networks out of the output of `ipset save NAME`; no output means no set.
+
+    A set that does not count packets, as a former version made it, is not right whatever it holds: its
+    members are not read.
+    """
+    if not text.startswith("create "):
+        return ABSENT_SET
+    if not is_of_our_kind(text):
+        return Set(exists=True, members=None)
+    members = (line.split(" ", 3)[2] for line in text.splitlines() if line.startswith("add "))
+    return Set(exists=True, members=frozenset(members))
 
 
-def describe_set(current: Set, version: int) -> list[str]:
+def is_of_our_kind(text: str) -> bool:
+    """Tell whether the output of `ipset save NAME` is that of a set of networks which counts packets."""
+    head = text.partition("\n")[0]
+    return head.startswith("create ") and " counters" in head
+
+
+def describe_set(current: Set, version: int, names: Mapping[int, str] = SETS) -> list[str]:
     """Spell a set as `ipset save` does, sorted."""
     if not current.exists:
         return []
-    name = SETS[version]
+    name = names[version]
     return [
         f"ipset create {name} hash:net",
         *(f"ipset add {name} {member}" for member in sorted(current.members or ())),

@@ -8,182 +8,222 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.callcenter.pbx.plugins.module_utils import firewall, firewall_host
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_networks import (
-    BlockList,
-    Network,
-    Protected,
-    find_conflicts,
-    merge,
-    read_block_list,
-)
+from ansible_collections.callcenter.pbx.plugins.module_utils import block_list, firewall, firewall_list
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_bans import BanSets, plan_bans
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_list import Record, Wanted
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_server import (
     LOCK_SECONDS,
     PROGRAMS,
+    STATE_DIR,
     Guard,
     Host,
     Unable,
+    read_text,
     which,
 )
+
+_SHOWN_MEMBERS = 1000
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The packet filter of a host beside the wanted one, by IP version.
+
+    :param variant: suffix of the iptables programs to use
+    :param lines: rules to change, as ``iptables-restore`` reads them
+    :param saved: content of the files that restore them, by name
+    """
+
+    guard: Guard
+    variant: str
+    tables: Mapping[int, firewall.Table]
+    lines: Mapping[int, Sequence[str]]
+    saved: Mapping[str, str]
+
+    def notes(self) -> tuple[str, ...]:
+        """Say what to know about the host."""
+        found = []
+        if 6 not in self.tables:
+            found.append(
+                "This host cannot filter IPv6 (ip6tables does not work); IPv6 entries block nothing here."
+            )
+        if self.variant:
+            found.append(
+                f"Docker's rules are in iptables{self.variant}, not in the default iptables; so are ours."
+            )
+        return tuple(found)
+
+    def result(self, changed: bool, record: Record) -> dict[str, Any]:
+        """Return the module's result."""
+        return {
+            "changed": changed,
+            "guard": self.guard.name,
+            "zone": self.guard.zone,
+            "ports_open": self.guard.is_open,
+            "ipv6": 6 in self.tables,
+            "entries": dict(record.entries),
+            "notes": [*record.notes, *self.notes()],
+            "warnings": list(record.warnings),
+            "cut": {"flows": 0, "calls": 0},
+        }
 
 
 @dataclass(frozen=True)
 class Change:
     """The way from what is to what is wanted; the kernel's parts by IP version.
 
-    :param variant: suffix of the iptables programs to use
     :param set_inputs: input for ``ipset restore``, empty where a set is as wanted
-    :param table_lines: rules to change, as ``iptables-restore`` reads them
     :param unsaved: content of the files to save, by name
+    :param record: what is remembered of the list
     """
 
     host: Host
-    guard: Guard
-    notes: tuple[str, ...]
-    variant: str
-    tables: Mapping[int, firewall.Table]
+    rules: Rules
     sets: Mapping[int, firewall.Set]
-    members: Mapping[int, Sequence[str]]
+    wanted: Wanted
     set_inputs: Mapping[int, str]
-    table_lines: Mapping[int, Sequence[str]]
+    bans: BanSets
     unsaved: Mapping[str, str]
+    record: Record
 
     def __bool__(self) -> bool:
-        return bool(any(self.set_inputs.values()) or any(self.table_lines.values()) or self.unsaved)
+        sets_are_right = not any(self.set_inputs.values()) and not self.bans.input
+        return not sets_are_right or bool(any(self.rules.lines.values()) or self.unsaved)
 
     def make(self) -> None:
         """Bring it about; `Unable` when the kernel refuses."""
-        for text in filter(None, self.set_inputs.values()):  # before the rules that name them
+        # Before the rules that name them.
+        for text in filter(None, (*self.set_inputs.values(), self.bans.input)):
             self.host.feed(text, "ipset", "restore")
-        for version, lines in self.table_lines.items():
+        for version, lines in self.rules.lines.items():
             if lines:
-                program = f"{PROGRAMS[version]}{self.variant}-restore"
+                program = f"{PROGRAMS[version]}{self.rules.variant}-restore"
                 self.host.feed(firewall.restore_input(lines), program, "-w", LOCK_SECONDS, "--noflush")
-        self.host.save(self.unsaved)
+        # Last: it says that all the rest is in place.
+        self.host.save({**self.unsaved, firewall_list.RECORD: self.record.text()})
+
+    def newly_blocked(self) -> block_list.Keys:
+        """Return the networks that were not blocked before: all of them where the rules were not right."""
+        former: Mapping[int, frozenset[str]] = {}
+        if not any(self.rules.lines.values()):
+            former = {version: one.members or frozenset() for version, one in self.sets.items()}
+        return {
+            version: firewall_list.networks_of(set(members).difference(former.get(version, ())))[version]
+            for version, members in self.wanted.members.items()
+        }
 
     def result(self) -> dict[str, Any]:
         """Return the module's result."""
-        return {
-            "changed": bool(self),
-            "guard": self.guard.name,
-            "zone": self.guard.zone,
-            "ports_open": self.guard.is_open,
-            "ipv6": 6 in self.tables,
-            "entries": {f"v{version}": len(group) for version, group in self.members.items()},
-            "notes": list(self.notes),
-        }
+        return self.rules.result(bool(self), self.record)
 
     def diff(self) -> dict[str, str]:
-        """Return the difference, as Ansible shows it."""
-        after_tables = {
-            version: firewall.apply_lines(table, self.table_lines[version])
-            for version, table in self.tables.items()
+        """Return the difference, as Ansible shows it; of the sets only what comes and goes."""
+        tables = self.rules.tables
+        after = {
+            version: firewall.apply_lines(table, self.rules.lines[version])
+            for version, table in tables.items()
         }
-        after_sets = {
-            version: firewall.Set(True, frozenset(members)) for version, members in self.members.items()
-        }
+        before_lines = [*describe(tables), *self.bans.before()]
+        after_lines = [*describe(after), *self.bans.after()]
+        for version, current in self.sets.items():
+            members = frozenset(self.wanted.members[version])
+            former = current.members or frozenset()
+            before_lines += describe_members(version, current.exists, former - members)
+            after_lines += describe_members(version, True, members - former)
         return {
             "before_header": "packet filter",
             "after_header": "packet filter",
-            "before": describe(self.tables, self.sets),
-            "after": describe(after_tables, after_sets),
+            "before": "\n".join([*before_lines, ""]),
+            "after": "\n".join([*after_lines, ""]),
         }
 
 
-def plan(options: Mapping[str, Any], may_lack_programs: bool = False, all_members: bool = False) -> Change:
+def plan(options: Mapping[str, Any], may_lack_programs: bool = False) -> Change:
     """Compare the host with the options of the module `sip_firewall`. Reads only.
 
     :param may_lack_programs: take the tables for empty where iptables is not installed yet
-    :param all_members: read whatever a diff needs
     :raises Unable: the list would do harm, or the host cannot be read
     """
-    ports = firewall.Ports(options["sip_port"], options["rtp_first_port"], options["rtp_last_port"])
-    host = Host(all_members)
-    block_list, networks = read_networks(options, host)
-    members = {version: [str(network) for network in group] for version, group in networks.items()}
+    host = Host(all_members=True)
+    brought = block_list.unpack(options["packed"]) if options["packed"] else {}
+    protected = firewall_list.read_protected(options, host.protected())
+    wanted = firewall_list.read_list(
+        brought.get("blacklist", options["blacklist"]), brought.get("sources", ()), protected
+    )
+    rules = plan_rules(options, host, may_lack_programs)
+    sets = {version: host.set(version, len(wanted.members[version])) for version in firewall.SETS}
+    saved = "".join(firewall.fill_set(version, wanted.members[version]) for version in firewall.SETS)
+    bans = plan_bans(host, protected)
+    return Change(
+        host,
+        rules,
+        sets,
+        wanted,
+        {version: firewall.plan_set(sets[version], version, wanted.members[version]) for version in sets},
+        bans,
+        host.differing({firewall_list.SETS_FILE: saved, **bans.saved, **rules.saved}),
+        Record(
+            str(brought.get("digest", "")),
+            firewall_list.digest_protected(protected),
+            firewall_list.sha256(saved),
+            {f"v{version}": firewall_list.digest_members(group) for version, group in wanted.members.items()},
+            {f"v{version}": len(group) for version, group in wanted.members.items()},
+            wanted.notes,
+            (*brought.get("warnings", ()), *wanted.warnings),
+        ),
+    )
 
+
+def plan_rules(options: Mapping[str, Any], host: Host, may_lack_programs: bool = False) -> Rules:
+    """Compare the host's packet filter with the wanted one. Reads only."""
+    ports = firewall.Ports(options["sip_port"], options["rtp_first_port"], options["rtp_last_port"])
     variant, tables = read_tables(host, may_lack_programs)
-    sets = {version: host.set(version, len(members[version])) for version in firewall.SETS}
     guard = host.guard(tables, ports)
     opens = {
         version: ports if guard.name == "iptables" and firewall.closes(table) else None
         for version, table in tables.items()
     }
-    saved = {"sets": "".join(firewall.fill_set(version, members[version]) for version in firewall.SETS)}
-    for version, program in PROGRAMS.items():
-        saved[program] = "\n".join([*firewall.saved_rules(version, opens.get(version)), ""])
-    return Change(
-        host,
+    return Rules(
         guard,
-        notes(block_list, 6 in tables, variant),
         variant,
         tables,
-        sets,
-        members,
-        {version: firewall.plan_set(sets[version], version, members[version]) for version in sets},
         {version: firewall.plan_table(tables[version], version, opens[version]) for version in tables},
-        host.differing(saved),
+        {
+            program: "\n".join([*firewall.saved_rules(version, opens.get(version)), ""])
+            for version, program in PROGRAMS.items()
+        },
     )
 
 
-def unchanged(**options: Any) -> dict[str, Any]:
-    """Return the module's result as ``result`` where nothing has to change, None where there is work."""
+def unchanged(digest: str, **options: Any) -> dict[str, Any]:
+    """Return the module's result as ``result`` where nothing has to change, None where there is work.
+
+    The list itself is not needed for that: the host remembers from which one the saved sets were made, and
+    the members of the kernel's sets are compared with the saved ones.
+
+    :param digest: of the list as the controller knows it
+    """
     try:
-        change = plan(options)
+        record = firewall_list.read_record(read_text(STATE_DIR / firewall_list.RECORD))
+        saved = read_text(STATE_DIR / firewall_list.SETS_FILE)
+        if record is None or record.digest != digest or saved is None:
+            return {"result": None}
+        host = Host()
+        live = {version: host.output("ipset", "save", name) or "" for version, name in firewall.SETS.items()}
+        protected = firewall_list.read_protected(options, host.protected())
+        rules = plan_rules(options, host)
+        bans = plan_bans(host, protected)
     except Unable:
         return {"result": None}
-    return {"result": None if change else change.result()}
-
-
-def notes(block_list: BlockList, has_ipv6: bool, variant: str) -> tuple[str, ...]:
-    """Say what was adjusted in the list, and what to know about the host."""
-    found = list(block_list.notes)
-    if not has_ipv6:
-        found.append(
-            "This host cannot filter IPv6 (ip6tables does not work); IPv6 entries block nothing here."
-        )
-    if variant:
-        found.append(f"Docker's rules are in iptables{variant}, not in the default iptables; so are ours.")
-    return tuple(found)
-
-
-def refusal(what: str, refused: Sequence[str], remedy: str) -> Unable:
-    """Return the error for entries that were refused before anything was touched, naming every one."""
-    lines = "\n".join(f"  - {line}" for line in refused)
-    return Unable(f"{what}; nothing was changed:\n{lines}\n{remedy}", tuple(refused))
-
-
-def read_list(name: str, items: Sequence[Any]) -> BlockList:
-    """Read one of the module's lists, refusing it when any entry is not valid."""
-    block_list = read_block_list(items)
-    if block_list.faults:
-        raise refusal(f"{name} has entries that mean nothing", block_list.faults, "Correct or remove them.")
-    return block_list
-
-
-def read_networks(options: Mapping[str, Any], host: Host) -> tuple[BlockList, dict[int, tuple[Network, ...]]]:
-    """Read the list and return it, with the merged networks by IP version, unless it would do harm."""
-    block_list = read_list("blacklist", options["blacklist"])
-    never = [
-        Protected("never_block", entry.network)
-        for entry in read_list("never_block", options["never_block"]).entries
-    ]
-    try:
-        named = firewall_host.read_protected(options["protected_networks"])
-    except ValueError as error:
-        raise Unable(f"protected_networks: {error}") from error
-    conflicts = find_conflicts(block_list.entries, [*named, *never, *host.protected()])
-    if conflicts:
-        raise refusal(
-            "The block list has entries that must never be blocked",
-            [str(conflict) for conflict in conflicts],
-            "Remove them from the list, or make them narrower than what they would block.",
-        )
-    merged = merge(entry.network for entry in block_list.entries)
-    return block_list, {
-        version: tuple(network for network in merged if network.version == version)
-        for version in firewall.SETS
-    }
+    is_right = (
+        not any(rules.lines.values())
+        and record.sets == firewall_list.sha256(saved)
+        and record.protected == firewall_list.digest_protected(protected)
+        and firewall_list.holds(record, live)
+        and not bans.input
+        and not host.differing({**bans.saved, **rules.saved})
+    )
+    return {"result": rules.result(False, record) if is_right else None}
 
 
 def read_tables(host: Host, may_lack_programs: bool) -> tuple[str, dict[int, firewall.Table]]:
@@ -207,10 +247,17 @@ def read_tables(host: Host, may_lack_programs: bool) -> tuple[str, dict[int, fir
     return variant, {version: table for version, table in tables.items() if table is not None}
 
 
-def describe(tables: Mapping[int, firewall.Table], sets: Mapping[int, firewall.Set]) -> str:
-    """Spell the whole state for a diff."""
-    lines = [
+def describe(tables: Mapping[int, firewall.Table]) -> list[str]:
+    """Spell the packet filter for a diff."""
+    return [
         line for version in tables for line in firewall.describe_table(tables[version], PROGRAMS[version])
     ]
-    lines += [line for version in sets for line in firewall.describe_set(sets[version], version)]
-    return "\n".join([*lines, ""])
+
+
+def describe_members(version: int, exists: bool, members: frozenset[str]) -> list[str]:
+    """Spell members of a set for a diff, as far as anybody would read them."""
+    shown = frozenset(sorted(members)[:_SHOWN_MEMBERS])
+    lines = firewall.describe_set(firewall.Set(exists, shown), version)
+    if len(members) > len(shown):
+        lines.append(f"... and {len(members) - len(shown)} more")
+    return lines

@@ -1,9 +1,10 @@
 # Copyright: callcenter contributors
 # MIT licence (see LICENSE)
-"""Networks of a block list: read, normalise, merge, and find those that must never be blocked.
+"""Networks of a block list: read, normalise, and find those that must never be blocked.
 
-Lists reach 100,000 entries, so a network is a plain tuple of numbers and the usual spellings are read
-without the `ipaddress` module, which takes over for everything unusual and for saying what is wrong.
+Lists are long, so a network is a plain tuple of numbers and the usual spelling is read without the
+`ipaddress` module, which takes over for everything unusual and for saying what is wrong. What is too long
+even for that, `block_list` reads.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 BITS = {4: 32, 6: 128}
 _FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
@@ -130,16 +131,6 @@ def read_block_list(items: Sequence[object]) -> BlockList:
     return BlockList(tuple(entries), tuple(faults), tuple(notes))
 
 
-def merge(networks: Iterable[Network]) -> tuple[Network, ...]:
-    """Sort networks and leave out repetitions and those that lie within another one."""
-    merged: list[Network] = []
-    for network in sorted(networks):
-        if merged and network.version == merged[-1].version and network.last <= merged[-1].last:
-            continue
-        merged.append(network)
-    return tuple(merged)
-
-
 def drop_covered(protected: Sequence[Protected]) -> tuple[Protected, ...]:
     """Leave out what lies within another one, so that a refusal names a network once, by its widest name."""
 
@@ -161,28 +152,44 @@ def drop_covered(protected: Sequence[Protected]) -> tuple[Protected, ...]:
     )
 
 
-def find_conflicts(entries: Iterable[Entry], protected: Iterable[Protected]) -> tuple[Conflict, ...]:
+def find_conflicts(entries: Iterable[Entry], protected: Sequence[Protected]) -> tuple[Conflict, ...]:
     """Pair each entry with every protected network it overlaps, in the order of the list."""
     guards = {version: [one for one in protected if one.network.version == version] for version in BITS}
-    indexes = {version: _Index(one.network for one in group) for version, group in guards.items()}
+    reach = Reach(one.network for one in protected)
     return tuple(
         Conflict(entry, guard)
         for entry in entries
-        if indexes[entry.network.version].overlaps(entry.network)
+        if reach.overlaps(entry.network)
         for guard in guards[entry.network.version]
         if entry.network.first <= guard.network.last and guard.network.first <= entry.network.last
     )
 
 
-class _Index:
+class Spanning(Protocol):
+    """Anything with an IP version, a first and a last address."""
+
+    @property
+    def version(self) -> int: ...
+    @property
+    def first(self) -> int: ...
+    @property
+    def last(self) -> int: ...
+
+
+class Reach:
     """Answers by bisection whether a network overlaps any of a few: most entries overlap none."""
 
-    def __init__(self, networks: Iterable[Network]) -> None:
-        ordered = sorted(networks)
-        self._firsts = [network.first for network in ordered]
-        self._reach = list(accumulate((network.last for network in ordered), max))
+    def __init__(self, networks: Iterable[Spanning]) -> None:
+        spans: dict[int, list[tuple[int, int]]] = {version: [] for version in BITS}
+        for network in networks:
+            spans[network.version].append((network.first, network.last))
+        self._firsts = {version: [first for first, _ in sorted(group)] for version, group in spans.items()}
+        self._lasts = {
+            version: list(accumulate((last for _, last in sorted(group)), max))
+            for version, group in spans.items()
+        }
 
-    def overlaps(self, network: Network) -> bool:
+    def overlaps(self, network: Spanning) -> bool:
         """Tell whether any network begins before this one ends and reaches its beginning."""
-        begun = bisect_right(self._firsts, network.last)
-        return begun > 0 and self._reach[begun - 1] >= network.first
+        begun = bisect_right(self._firsts[network.version], network.last)
+        return begun > 0 and self._lasts[network.version][begun - 1] >= network.first

@@ -201,6 +201,14 @@ class Listed(NamedTuple):
 
 
 @dataclass(frozen=True)
+class BlockUrl:
+    """A block list on the web; ``sha256`` is the checksum its content must have, or none."""
+
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Model:
     """The whole site. ``complete`` is False when an item was too broken to be kept.
 
@@ -217,6 +225,8 @@ class Model:
     dids: tuple[Did, ...]
     outbound: Outbound
     blacklist: tuple[Listed, ...]
+    blacklist_files: tuple[str, ...]
+    blacklist_urls: tuple[BlockUrl, ...]
     never_block: tuple[str, ...]
     allow_weak_passwords: bool
     overlap: tuple[str, ...]

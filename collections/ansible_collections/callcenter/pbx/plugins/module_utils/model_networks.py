@@ -10,6 +10,8 @@ from pathlib import Path
 
 import yaml
 
+from .block_list import RESERVED
+from .firewall_networks import Reach
 from .model import Fault, Model, Network, Range, overlap, parse_network, parse_range
 
 CARRIERS_FILE = Path(__file__).with_name("model_carriers.yml")
@@ -99,10 +101,16 @@ def blacklist_faults(model: Model) -> Iterator[Fault]:
     protected = [
         (why, text, found) for why, text in protected_networks(model) if (found := parse_range(text))
     ]
+    reserved = [
+        (one.name, str(one.network), Range(one.network.version, one.network.first, one.network.last))
+        for one in RESERVED
+    ]
+    reach = Reach(network for _, _, network in (*protected, *reserved))
     seen: set[Range] = set()
     for listed in model.blacklist:
-        for why, text, network in protected:
-            if network.overlaps(listed.range):
+        if reach.overlaps(listed.range):
+            hit = [one for one in protected if one[2].overlaps(listed.range)]
+            for why, text, _ in hit or [one for one in reserved if one[2].overlaps(listed.range)]:
                 yield Fault(
                     "pbx_blacklist",
                     f"{listed.text} overlaps {text} ({why})",
@@ -111,6 +119,17 @@ def blacklist_faults(model: Model) -> Iterator[Fault]:
         if listed.range in seen:
             yield Fault("pbx_blacklist", f"{listed.text} is listed twice", "Remove one")
         seen.add(listed.range)
+
+
+def block_url_warnings(model: Model) -> Iterator[Fault]:
+    """Lists whose content anybody on the way could replace."""
+    for item in model.blacklist_urls:
+        if item.sha256 == "none" and item.url.lower().startswith("http://"):
+            yield Fault(
+                "pbx_blacklist_urls",
+                f"{item.url} comes unencrypted and without a checksum",
+                "Anybody on the way may choose whom you block; write https://, or its sha256",
+            )
 
 
 def identify_warnings(model: Model) -> Iterator[Fault]:

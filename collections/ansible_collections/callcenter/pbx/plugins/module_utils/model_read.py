@@ -11,8 +11,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import Any
+from urllib.parse import urlsplit
 
 from .model import (
+    BlockUrl,
     CatchAll,
     Destination,
     Did,
@@ -113,6 +115,25 @@ def network(value: str) -> str | None:
     return "write an address or a network, as 203.0.113.7 or 203.0.113.0/24"
 
 
+def web_address(value: str) -> str | None:
+    try:
+        parts = urlsplit(value)
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_good = False
+    return None if is_good else "write http://... or https://..."
+
+
+def list_path(value: str) -> str | None:
+    return (
+        None if value.strip() == value and "\0" not in value else "write a path, as blacklists/scanners.txt"
+    )
+
+
+checksum = pattern(
+    r"[0-9A-Fa-f]{64}|none",
+    "write the 64 hexadecimal digits that sha256sum prints, in quotes, or none for a list that changes",
+)
 extension_number = pattern(r"[0-9]{2,6}", 'write 2 to 6 digits in quotes, as "100"')
 prefix = pattern(r"\+[0-9]{0,14}", 'write a plus and digits, as "+1900", or "+" alone for every number')
 codec = one_of(*CODECS)
@@ -418,6 +439,15 @@ def _listed(reader: Reader, key: str, item: object) -> Listed | None:
     return Listed(text, found)
 
 
+def _block_url(reader: Reader) -> BlockUrl | None:
+    url = reader.text("url", web_address)
+    found = BlockUrl(url, reader.text("sha256", checksum))
+    reader.integer("max_bytes", 1, 1_000_000_000, default=20_000_000)
+    reader.integer("timeout_seconds", 1, 3600, default=20)
+    reader.done()
+    return found if url else None
+
+
 def _public_address(reader: Reader) -> IPv4Address | None:
     text = reader.text(
         "pbx_public_address",
@@ -483,6 +513,12 @@ def read_model(variables: object) -> tuple[Model, list[Fault]]:
             listed
             for index, item in enumerate(top.items("pbx_blacklist", default=[]))
             if (listed := _listed(top, f"pbx_blacklist[{index}]", item))
+        ),
+        blacklist_files=top.texts("pbx_blacklist_files", list_path, default=[]),
+        blacklist_urls=tuple(
+            found
+            for index, item in enumerate(top.items("pbx_blacklist_urls", default=[]))
+            if (found := _block_url(top.reader(f"pbx_blacklist_urls[{index}]", item)))
         ),
         never_block=top.texts("pbx_never_block", network, default=[]),
         allow_weak_passwords=top.boolean("pbx_allow_weak_passwords", False),

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from .model import RESERVED_CONTEXTS, RESERVED_OBJECTS, Fault, Model, Report
-from .model_networks import blacklist_faults, identify_warnings, trunk_overlap_faults
+from .model_networks import blacklist_faults, block_url_warnings, identify_warnings, trunk_overlap_faults
 from .model_read import read_model
 from .model_secrets import next_faults, previous_faults, secret_faults, secret_warnings
 from .model_views import emergency_numbers, outbound_patterns, sections
@@ -196,7 +196,7 @@ def extension_warnings(model: Model) -> Iterator[Fault]:
             )
 
 
-WARNINGS: tuple[Rule, ...] = (identify_warnings, extension_warnings)
+WARNINGS: tuple[Rule, ...] = (identify_warnings, block_url_warnings, extension_warnings)
 
 
 def check_model(variables: object) -> Report:

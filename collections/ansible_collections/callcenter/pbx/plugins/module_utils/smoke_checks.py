@@ -158,4 +158,20 @@ CHECKS = (
         remedy=_RENEW_FIREWALL,
         needs_console=False,
     ),
+    Check(
+        "blacklist-drops",
+        "ban: tried",
+        server.blacklist_drops,
+        symptom="A banned source still gets through",
+        remedy=_RENEW_FIREWALL,
+        needs_console=False,
+    ),
+    Check(
+        "automatic-bans",
+        "ban: by itself",
+        server.automatic_bans,
+        symptom="Whoever guesses passwords is not banned",
+        remedy="Run playbooks/pbx.yml. `systemctl status fail2ban` and /var/log/fail2ban.log say more.",
+        needs_console=False,
+    ),
 )

@@ -1,6 +1,6 @@
 # Copyright: callcenter contributors
 # MIT licence (see LICENSE)
-"""Gather on the server all that the smoke checks look at, in one go. Changes nothing.
+"""Gather on the server all that the smoke checks look at, in one go. Changes nothing that stays.
 
 The evidence is text as the tools print it, so that the checks can show it. No command is asked whose answer
 holds a password; `pjsip list auths` names objects and users only.
@@ -25,6 +25,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.docker_engine impor
 )
 from ansible_collections.callcenter.pbx.plugins.module_utils.host_command import ENVIRONMENT
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_dialplan import resolve_all
+from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_drop import prove
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_log import LOG_IN_CONTAINER, read_activity
 
 CONSOLE_COMMANDS = (
@@ -44,6 +45,7 @@ HOST_COMMANDS = {
     "iptables": ("iptables-save", "-t", "filter"),
     "ip6tables": ("ip6tables-save", "-t", "filter"),
     "sets": ("ipset", "list", "-terse"),
+    "jails": ("fail2ban-client", "status"),
 }
 LOG_TAIL_BYTES = 1024 * 1024
 ANSWER_SECONDS = 10
@@ -55,12 +57,17 @@ _HAS_OPEN = 'for file in /proc/[0-9]*/fd/*; do [ "$file" -ef "$1" ] && exit 0; d
 
 
 def gather(
-    root_dir: str, container: str, trunks: Sequence[str], dialled: Sequence[Mapping[str, str]]
+    root_dir: str,
+    container: str,
+    trunks: Sequence[str],
+    dialled: Sequence[Mapping[str, str]],
+    may_send: bool = True,
 ) -> dict[str, Any]:
     """Return all evidence, see the module's RETURN.
 
     :param trunks: names of the trunks' endpoints
     :param dialled: mappings with ``context`` and ``dialled``
+    :param may_send: whether to send packets as a banned source, through an interface made for it
     """
     engine = DockerEngine(timeout=ANSWER_SECONDS)
     found, engine_error = _container(engine, container)
@@ -71,20 +78,26 @@ def gather(
     }
     with ThreadPoolExecutor() as pool:
         jobs: dict[str, Future[Any]] = {
-            "host": pool.submit(_host_commands),
+            **{name: pool.submit(_output, argv) for name, argv in HOST_COMMANDS.items()},
             "log": pool.submit(_log, Path(root_dir) / "logs/messages"),
         }
+        if may_send:
+            # Once the sets are read: it puts bans into them.
+            jobs["drop"] = pool.submit(_prove_after, jobs["sets"], found["ports"] if found else {})
         if found and found["running"]:
             cli = AsteriskCli(engine, container)
             jobs["console"] = pool.submit(_console, cli, trunks)
             jobs["dialling"] = pool.submit(_dialling, cli, dialled)
             jobs["log_is_open"] = pool.submit(_log_is_open, engine, container)
+    answers = {name: job.result() for name, job in jobs.items()}
     return {
         "console": {"error": "its container does not run", "answers": {}},
         "dialling": [],
         "log_is_open": False,
+        "drop": None,
         **evidence,
-        **{name: job.result() for name, job in jobs.items()},
+        "host": {name: answers.pop(name) for name in HOST_COMMANDS},
+        **answers,
     }
 
 
@@ -181,8 +194,9 @@ def _log(path: Path) -> dict[str, Any]:
     }
 
 
-def _host_commands() -> dict[str, dict[str, str | None]]:
-    return {name: _output(argv) for name, argv in HOST_COMMANDS.items()}
+def _prove_after(job: Future[Any], ports: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    job.result()
+    return prove(ports)
 
 
 def _output(argv: Sequence[str]) -> dict[str, str | None]:

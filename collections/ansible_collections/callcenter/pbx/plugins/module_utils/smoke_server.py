@@ -9,13 +9,16 @@ from collections.abc import Iterable, Iterator
 
 from ansible_collections.callcenter.pbx.plugins.module_utils import smoke_read
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import (
+    BANNED,
     BLACKLIST,
     DOCKER_USER,
+    NEVER,
     SETS,
     Table,
     blacklist_rules,
     target_of,
 )
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_jails import JAILS
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_log import LOG_IN_CONTAINER
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_types import (
     Evidence,
@@ -156,8 +159,11 @@ def blacklist_matches(wanted: Wanted, evidence: Evidence) -> Outcome:
     if error := evidence.raw["host"]["sets"]["error"]:
         problems.append(Problem(f"the kernel's sets cannot be read: {error}"))
     for version, table in evidence.tables.items():
-        if SETS[version] not in sets and not error:
-            problems.append(Problem(f"the set {SETS[version]} does not exist"))
+        problems += [
+            Problem(f"the set {names[version]} does not exist")
+            for names in (SETS, BANNED, NEVER)
+            if names[version] not in sets and not error
+        ]
         if isinstance(table, str):
             problems.append(Problem(f"IPv{version}: {table}"))
             continue
@@ -168,8 +174,41 @@ def blacklist_matches(wanted: Wanted, evidence: Evidence) -> Outcome:
             for rule in blacklist_rules(version)
             if rule not in reached
         ]
-    listed = ", ".join(f"{sets[name]} in {name}" for name in SETS.values() if name in sets)
-    return outcome(f"drops what is listed: {listed}" if not problems else "does not bind", problems)
+    listed, banned = (sum(sets.get(name, 0) for name in names.values()) for names in (SETS, BANNED))
+    summary = f"drops what is listed ({listed} networks) or banned ({banned})"
+    return outcome(summary if not problems else "does not bind", problems)
+
+
+def blacklist_drops(wanted: Wanted, evidence: Evidence) -> Outcome:
+    """Packets of a banned source are dropped, counted one by one."""
+    tried = evidence.raw["drop"]
+    if tried is None:
+        return outcome("not tried in check mode")
+    if tried["error"]:
+        remedy = (
+            "Mend what is in the way, or list an address of yours and see whether it still gets an answer."
+        )
+        seen = f"could not be tried: {tried['error']}"
+        return outcome("not tried", [Problem(seen, remedy, is_warning=True)])
+    problems = [
+        Problem(f"{way['name']}: {way['dropped']} of {way['sent']} packets of a banned source were dropped")
+        for way in tried["ways"]
+        if way["dropped"] != way["sent"]
+    ]
+    sent = sum(way["sent"] for way in tried["ways"])
+    names = ", ".join(way["name"] for way in tried["ways"])
+    return outcome("lets packets pass" if problems else f"{sent} of {sent} packets, to {names}", problems)
+
+
+def automatic_bans(wanted: Wanted, evidence: Evidence) -> Outcome:
+    """fail2ban watches the PBX's logs."""
+    found = evidence.raw["host"]["jails"]
+    if found["error"]:
+        return outcome("fail2ban does not answer", [Problem(found["error"])])
+    jails = found["text"].rpartition("Jail list:")[2].replace(",", " ").split()
+    missing = [name for name in JAILS if name not in jails]
+    problems = [Problem(f"the jail {name} of fail2ban does not run") for name in missing]
+    return outcome(f"{', '.join(JAILS)} watch" if not problems else "incomplete", problems)
 
 
 def set_sizes(text: str) -> dict[str, int]:

@@ -10,25 +10,77 @@ module: sip_firewall
 short_description: Block listed networks in front of Docker and the host, and open the ports of a PBX
 description:
   - Keeps the chain C(SIP-BLACKLIST) for IPv4 and IPv6. It is jumped to first from C(DOCKER-USER) and C(INPUT)
-    and holds two rules that match a kernel set, so a packet costs the same whatever the length of the list.
+    and holds rules that match kernel sets, so a packet costs the same whatever the length of the list.
+  - Makes the sets C(sip-banned-v4) and C(sip-banned-v6) for bans that others add, and never empties them. No
+    ban binds what is in C(sip-never-v4) and C(sip-never-v6), which hold all that is protected.
   - The sets C(sip-blacklist-v4) and C(sip-blacklist-v6) are filled beside the live ones and swapped, so at no
     instant a listed source gets through.
   - C(DOCKER-USER) is made when Docker has not yet made it, and is jumped to first from C(FORWARD), before
-    established flows are accepted. A ban therefore cuts running calls.
-  - Refuses a list that would block what the host depends on, and changes nothing then. Protected are
-    loopback, the host's own addresses and default gateways, Docker's networks and gateways, the address
-    Ansible comes from, and what O(never_block) and O(protected_networks) name.
+    established flows are accepted. A ban therefore cuts running flows, too.
+  - The list is merged from the inventory (O(blacklist)), plain files (O(blacklist_files)) and public sources
+    (O(blacklist_urls)), and goes to the host in one call, and only when it differs from what the host has.
+  - Protected are loopback, the host's own addresses and default gateways, Docker's networks and gateways,
+    the address Ansible comes from, private and reserved networks, and what O(never_block) and
+    O(protected_networks) name. O(blacklist) is refused when it would block any of these, and nothing is
+    changed then; entries of files and URLs that would are left out with a warning.
+  - What runs from and to a newly listed network is cut, its tracked connections are forgotten and its calls
+    in O(container) hung up.
   - Where a plain iptables C(INPUT) turns callers away, keeps the chain C(SIP-OPEN). Where ufw or firewalld
     guards the host it only reports whether they let callers in.
   - Saves what C(callcenter-firewall) restores at boot in C(/var/lib/callcenter-firewall).
 options:
   blacklist:
     description:
-      - Networks to block, complete. Items are addresses or networks, IPv4 or IPv6, or dictionaries with
-        C(address) and perhaps C(reason).
+      - Networks to block. Items are addresses or networks, IPv4 or IPv6, or dictionaries with C(address)
+        and perhaps C(reason). What neither this list, a file nor a URL names is not blocked.
     type: list
     elements: raw
     default: []
+  blacklist_files:
+    description:
+      - Plain lists on the controller, one address or network a line. Blank lines, and comments from C(#) or
+        C(;) to the end of the line, are skipped.
+      - Lines that mean nothing are skipped with a warning. A file with more than 5 of them, and more than a
+        third, is refused as a whole, and nothing is changed.
+    type: list
+    elements: path
+    default: []
+  blacklist_urls:
+    description:
+      - Plain lists that the controller fetches, spelled as in O(blacklist_files). When one cannot be fetched,
+        or is not what it should be, its last good copy stays in use, with a warning.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      url:
+        description: Address of the list, C(http) or C(https).
+        type: str
+        required: true
+      sha256:
+        description: Checksum the content must have, in hex, or V(none) for a list that changes.
+        type: str
+        required: true
+      max_bytes:
+        description: Longest content that is accepted.
+        type: int
+        default: 20000000
+      timeout_seconds:
+        description: How long a fetch may take as a whole.
+        type: int
+        default: 20
+  cache_dir:
+    description: Directory on the controller that keeps the last good copy of each URL.
+    type: path
+    default: ~/.cache/callcenter/blacklists
+  packed:
+    description: The whole list on its way to the host. The controller's side of this module fills it in.
+    type: str
+    default: ""
+  container:
+    description: Name of the container of the PBX, whose calls from newly listed networks are hung up.
+    type: str
+    default: ""
   never_block:
     description: Networks that must not be blocked, spelled as in O(blacklist).
     type: list
@@ -67,7 +119,7 @@ attributes:
     description: Reports what would change; works before iptables and ipset are installed.
     support: full
   diff_mode:
-    description: Shows rules as C(iptables -S) spells them and list entries as C(ipset save) does.
+    description: Shows rules as C(iptables -S) spells them, and changed entries as C(ipset save) does.
     support: full
   idempotent:
     description: A second call changes nothing and keeps the counters of the rules.
@@ -86,6 +138,12 @@ EXAMPLES = r"""
     protected_networks:
       - {name: carrier, network: 192.0.2.0/30}
   register: firewall
+
+- name: Block what two public lists name
+  callcenter.pbx.sip_firewall:
+    blacklist_files: [/srv/lists/scanners.txt]
+    blacklist_urls:
+      - {url: "https://lists.example.org/sip.txt", sha256: none}
 """
 
 RETURN = r"""
@@ -111,6 +169,11 @@ entries:
   returned: always
   type: dict
   sample: {v4: 2, v6: 1}
+cut:
+  description: What was cut of newly listed networks, tracked connections and channels of the PBX.
+  returned: always
+  type: dict
+  sample: {flows: 3, calls: 1}
 notes:
   description: What was adjusted in the list, and what to know about this host.
   returned: always
@@ -127,6 +190,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_change import plan
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_cut import cut
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_server import Unable
 
 RAW_LIST: dict[str, Any] = {"type": "list", "elements": "raw", "default": []}
@@ -134,8 +198,20 @@ PROTECTED: dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "network": {"type": "str", "required": True},
 }
+URL: dict[str, Any] = {
+    "url": {"type": "str", "required": True},
+    "sha256": {"type": "str", "required": True},
+    "max_bytes": {"type": "int", "default": 20_000_000},
+    "timeout_seconds": {"type": "int", "default": 20},
+}
 ARGUMENTS: dict[str, Any] = {
     "blacklist": RAW_LIST,
+    "blacklist_files": {"type": "list", "elements": "path", "default": []},
+    "blacklist_urls": {"type": "list", "elements": "dict", "options": URL, "default": []},
+    "cache_dir": {"type": "path", "default": "~/.cache/callcenter/blacklists"},
+    # Not secret, but too long for a log.
+    "packed": {"type": "str", "default": "", "no_log": True},
+    "container": {"type": "str", "default": ""},
     "never_block": RAW_LIST,
     "protected_networks": {"type": "list", "elements": "dict", "options": PROTECTED, "default": []},
     "sip_port": {"type": "int", "default": 5060},
@@ -148,12 +224,18 @@ def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
-        change = plan(module.params, may_lack_programs=module.check_mode, all_members=module._diff)
+        change = plan(module.params, may_lack_programs=module.check_mode)
+        result = change.result()
         if not module.check_mode:
             change.make()
+            done = cut(change.newly_blocked(), module.params["container"])
+            result["cut"] = {"flows": done.flows, "calls": done.calls}
+            result["warnings"] += done.warnings
+        for warning in result.pop("warnings"):
+            module.warn(warning)
     except Unable as error:
         module.fail_json(msg=str(error), **({"refused": list(error.refused)} if error.refused else {}))
-    module.exit_json(**change.result(), **({"diff": change.diff()} if module._diff else {}))
+    module.exit_json(**result, **({"diff": change.diff()} if module._diff else {}))
 
 
 if __name__ == "__main__":

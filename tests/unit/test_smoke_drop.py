@@ -1,0 +1,78 @@
+"""The packets of the smoke checks' proof: where they go, what they look like, how they are counted."""
+
+from __future__ import annotations
+
+import struct
+
+import dpkt
+import pytest
+from ansible_collections.callcenter.pbx.plugins.module_utils import smoke_drop
+from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_drop import Way
+
+HOST = [Way("the host", 4, 9), Way("the host, IPv6", 6, 9)]
+
+
+@pytest.mark.parametrize(
+    ("ports", "expected"),
+    [
+        pytest.param({}, [], id="nothing published"),
+        pytest.param({"5060/tcp": ["0.0.0.0 5060"]}, [], id="no UDP"),
+        pytest.param(
+            {"10000/udp": ["0.0.0.0 10000"], "5060/udp": ["0.0.0.0 5060"]},
+            [Way("published ports", 4, 5060)],
+            id="the lowest port",
+        ),
+        pytest.param(
+            {"5060/udp": ["198.51.100.10 5060", ":: 5060"]},
+            [Way("published ports", 4, 5060, "198.51.100.10"), Way("published ports, IPv6", 6, 5060)],
+            id="bound to an address, and IPv6",
+        ),
+        pytest.param({"5060/udp": []}, [], id="exposed only"),
+    ],
+)
+def test_ways(ports: dict[str, list[str]], expected: list[Way]) -> None:
+    assert smoke_drop.ways(ports) == [*HOST, *expected]
+
+
+@pytest.mark.parametrize(
+    ("source", "destination"), [("192.0.2.77", "192.0.2.254"), ("2001:db8:1:2::", "2001:db8:ffff:ffff::1")]
+)
+def test_a_packet_is_well_formed(source: str, destination: str) -> None:
+    raw = smoke_drop.udp_packet(source, destination, 5060)
+    packet = dpkt.ip6.IP6(raw) if ":" in source else dpkt.ip.IP(raw)
+    datagram = packet.data
+    assert (dpkt.utils.inet_to_str(packet.src), dpkt.utils.inet_to_str(packet.dst)) == (source, destination)
+    assert (datagram.dport, datagram.data) == (5060, b"\r\n\r\n")
+    # Built anew by another hand, the packet is the same one: all checksums are right.
+    checksum = datagram.sum
+    datagram.sum = packet.sum = 0
+    if ":" in source:
+        head = packet.src + packet.dst + struct.pack("!IxxxB", len(bytes(datagram)), 17)
+        assert dpkt.in_cksum(head + bytes(datagram)) == checksum
+    else:
+        assert bytes(packet) == raw
+
+
+def test_two_runs_at_once_use_other_senders() -> None:
+    senders = {smoke_drop._sender(version, 1) for version in (4, 6) for _ in range(50)}
+    assert len(senders) > 20
+
+
+def test_counters() -> None:
+    text = (
+        "create sip-banned-v4 hash:ip family inet hashsize 1024 maxelem 65536 timeout 3600 counters comment\n"
+        'add sip-banned-v4 192.0.2.77 timeout 9 packets 3 bytes 96 comment "smoke"\n'
+        'add sip-banned-v4 203.0.113.7 timeout 9 packets 120 bytes 96 comment "sip-guessing 1795468251"\n'
+    )
+    assert smoke_drop.counters(text) == {"192.0.2.77": 3, "203.0.113.7": 120}
+
+
+def test_a_machine_on_which_nothing_can_be_sent_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise smoke_drop.Untried("there is no /dev/net/tun (Operation not permitted)")
+
+    monkeypatch.setattr(smoke_drop, "_open_device", refuse)
+    assert smoke_drop.prove({}) == {
+        "error": "there is no /dev/net/tun (Operation not permitted)",
+        "ways": [],
+    }
