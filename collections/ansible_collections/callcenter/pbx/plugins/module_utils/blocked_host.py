@@ -11,11 +11,11 @@ from typing import Any
 
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import BANNED, BLACKLIST, SETS
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_server import (
-    ENVIRONMENT,
     PROGRAMS,
     STATE_DIR,
     VARIANTS,
 )
+from ansible_collections.callcenter.pbx.plugins.module_utils.host_command import ENVIRONMENT
 
 _MEMBER = re.compile(
     r"^add \S+ (\S+)(?: timeout (\d+))? packets (\d+) bytes \d+(?: comment \"(.*)\")?$", re.MULTILINE

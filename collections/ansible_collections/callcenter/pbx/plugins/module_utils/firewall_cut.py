@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ansible_collections.callcenter.pbx.plugins.module_utils import conntrack
@@ -117,8 +117,3 @@ def read_address(text: str) -> Network | None:
         return parse_network(match["six"] or match["four"])[0]
     except ValueError:
         return None
-
-
-def newly_listed(before: Iterable[str], after: Iterable[str]) -> list[str]:
-    """Return the networks that were not listed before."""
-    return sorted(frozenset(after).difference(before))

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import BANNED, NEVER
+from ansible_collections.callcenter.pbx.plugins.module_utils.host_command import ENVIRONMENT
 
 PACKETS = 3
 _WAIT_SECONDS = 1.0
@@ -41,7 +42,6 @@ _OUR_END = {4: "192.0.2.254", 6: "2001:db8:ffff:ffff::1"}
 _LENGTH = {4: 24, 6: 32}
 _DISCARD = 9  # no service listens there, nor would it mind
 _KEEPALIVE = b"\r\n\r\n"  # were it let through, a SIP stack would take it for a keepalive
-_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 
 
 class Untried(Exception):
@@ -121,7 +121,7 @@ def _sender(version: int, number: int) -> str:
 
 def _is_in(name: str, address: str) -> bool:
     argv = ("ipset", "-quiet", "test", name, address)
-    return subprocess.run(argv, check=False, env=_ENVIRONMENT).returncode == 0
+    return subprocess.run(argv, check=False, env=ENVIRONMENT).returncode == 0
 
 
 def _count(senders: Mapping[str, Way]) -> dict[str, int]:
@@ -187,7 +187,7 @@ def _open_device() -> int:
 def _run(*argv: str, text: str | None = None) -> str:
     try:
         done = subprocess.run(
-            argv, input=text, capture_output=True, text=True, check=False, env=_ENVIRONMENT, timeout=10
+            argv, input=text, capture_output=True, text=True, check=False, env=ENVIRONMENT, timeout=10
         )
     except (FileNotFoundError, subprocess.TimeoutExpired) as error:
         raise Untried(f"`{argv[0]}` does not answer ({type(error).__name__})") from error
