@@ -23,7 +23,7 @@ from lab import images, keys
 from lab.console import Console, LabError
 from lab.hosts import HOSTS, NETWORKS, PACKAGES_NETWORK, PBX, SERVER_USER, SIP_NETWORK, Host, Network
 from lab.paths import CLIENT_KEY, HOST_KEY, ROOT
-from lab.system import nameservers
+from lab.system import has_ipv6, nameservers
 
 _PREFIX = "lab-"
 _LABEL_SPEC = "callcenter.lab.spec"
@@ -66,15 +66,18 @@ def ensure_networks(client: docker.DockerClient, console: Console) -> None:
     """Create the networks that do not exist.
 
     Raises:
-        LabError: a network of that name has another subnet, or the subnet is in use elsewhere.
+        LabError: a network of that name has other subnets, or a subnet is in use elsewhere.
     """
     for network in NETWORKS:
         existing = client.networks.list(names=[f"^{network.name}$"])
+        wanted = _wanted_subnets(network)
         if not existing:
-            console.say(f"Creating the network {network.name} ({network.subnet})")
+            console.say(f"Creating the network {network.name} ({', '.join(wanted)})")
             _create_network(client, network)
-        elif _subnets(existing[0].attrs) != [network.subnet]:
-            raise LabError(f"the network {network.name} is not {network.subnet}: `make down` removes it")
+        elif _subnets(existing[0].attrs) != wanted:
+            raise LabError(
+                f"the network {network.name} is not {' and '.join(wanted)}: `make down` removes it"
+            )
 
 
 def ensure_hosts(client: docker.DockerClient, console: Console) -> None:
@@ -130,18 +133,25 @@ def wait_for_ssh(seconds: int = _SSH_SECONDS) -> None:
 
 
 def _create_network(client: docker.DockerClient, network: Network) -> None:
-    pool = docker.types.IPAMPool(subnet=network.subnet, gateway=network.gateway)
+    subnets = _wanted_subnets(network)
+    pools = [docker.types.IPAMPool(subnet=subnet) for subnet in subnets]
+    pools[0]["Gateway"] = network.gateway
     try:
         client.networks.create(
             network.name,
             driver="bridge",
             internal=network.internal,
-            ipam=docker.types.IPAMConfig(pool_configs=[pool]),
+            enable_ipv6=len(subnets) > 1,
+            ipam=docker.types.IPAMConfig(pool_configs=pools),
         )
     except docker.errors.APIError as error:
         raise LabError(
             f"cannot create the network {network.name} ({network.subnet}): {error.explanation}"
         ) from error
+
+
+def _wanted_subnets(network: Network) -> list[str]:
+    return [network.subnet, *([network.subnet6] if network.subnet6 and has_ipv6() else ())]
 
 
 def _subnets(attributes: dict[str, Any]) -> list[str]:
@@ -189,10 +199,14 @@ def _specification(host: Host) -> dict[str, Any]:
         "Cmd": list(host.command),
         "Env": [f"LAB_NAMESERVERS={' '.join(nameservers())}"] if host.kind == "server" else [],
         "HostConfig": {"NetworkMode": SIP_NETWORK.name, **_host_config(host)},
-        "NetworkingConfig": {
-            "EndpointsConfig": {SIP_NETWORK.name: {"IPAMConfig": {"IPv4Address": host.address}}}
-        },
+        "NetworkingConfig": {"EndpointsConfig": {SIP_NETWORK.name: {"IPAMConfig": _addresses(host)}}},
     }
+
+
+def _addresses(host: Host) -> dict[str, str]:
+    """The host's addresses, of IPv6 only where this machine has it."""
+    ipv6 = {"IPv6Address": host.address6} if has_ipv6() else {}
+    return {"IPv4Address": host.address, **ipv6}
 
 
 def _host_config(host: Host) -> dict[str, Any]:

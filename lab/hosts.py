@@ -1,12 +1,13 @@
 """The lab's networks and hosts: the only place where their names and addresses are written.
 
 No address of a real carrier occurs here. 198.18.0.0/15 is reserved for benchmarks between network
-devices (RFC 2544), so it collides with nobody's LAN.
+devices (RFC 2544), so it collides with nobody's LAN; 2001:2::/48 is the same for IPv6 (RFC 5180).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from typing import Literal
 
 Kind = Literal["server", "sip"]
@@ -17,12 +18,13 @@ SERVER_USER = "deploy"
 
 @dataclass(frozen=True)
 class Network:
-    """A Docker network. ``internal`` means that nothing leaves it."""
+    """A Docker network. ``internal`` means that nothing leaves it; ``subnet6`` '' that it has no IPv6."""
 
     name: str
     subnet: str
     gateway: str
     internal: bool
+    subnet6: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,14 @@ class Host:
     purpose: str
     command: tuple[str, ...] = ()
 
+    @property
+    def address6(self) -> str:
+        """The same host by IPv6: the last two numbers of its address, read as digits."""
+        third, fourth = IPv4Address(self.address).packed[2:]
+        return f"2001:2::{third}:{fourth}"
 
-SIP_NETWORK = Network("lab-sip", "198.18.0.0/16", "198.18.0.1", internal=True)
+
+SIP_NETWORK = Network("lab-sip", "198.18.0.0/16", "198.18.0.1", internal=True, subnet6="2001:2::/64")
 PACKAGES_NETWORK = Network("lab-packages", "198.19.0.0/24", "198.19.0.1", internal=False)
 NETWORKS = (SIP_NETWORK, PACKAGES_NETWORK)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lab.console import Console, LabError
 
+_IPV6_ADDRESSES = Path("/proc/net/if_inet6")
 _RESOLVER_FILES = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 
 
@@ -19,6 +20,11 @@ def add_system_directories() -> None:
     directories = os.environ.get("PATH", os.defpath).split(os.pathsep)
     system = [item for item in ("/usr/local/sbin", "/usr/sbin", "/sbin") if item not in directories]
     os.environ["PATH"] = os.pathsep.join([*directories, *system])
+
+
+def has_ipv6() -> bool:
+    """Tell whether this machine's kernel speaks IPv6."""
+    return _IPV6_ADDRESSES.exists()
 
 
 def as_root(command: Sequence[str]) -> list[str]:

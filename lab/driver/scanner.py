@@ -20,14 +20,6 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
     except TimeoutError:
         pass
 """
-_TCP_CONNECT = """
-import socket, sys
-try:
-    socket.create_connection((sys.argv[1], int(sys.argv[2])), float(sys.argv[3])).close()
-    print("open")
-except OSError:
-    print("closed")
-"""
 _KEEP_ASKING = """
 import socket, sys, time
 host, port, interval, request = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
@@ -86,8 +78,3 @@ class Scanner:
             "Content-Length: 0",
         )
         return "\r\n".join((*lines, "", ""))
-
-    def tcp_port_is_open(self, seconds: float = 2.0) -> bool:
-        """Whether the PBX's SIP port accepts a TCP connection within that time."""
-        arguments = [self.pbx.address, str(self.pbx.sip_port), str(seconds)]
-        return self.machine.run(["python3", "-c", _TCP_CONNECT, *arguments]).strip() == "open"

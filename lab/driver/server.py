@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from lab.driver.machine import DriverError, Machine
+from lab.driver.machine import DriverError, Machine, docker_client
 
 CONTAINER = "callcenter-asterisk"
 LOG = "/opt/callcenter/logs/messages"
@@ -74,6 +74,25 @@ class Server(Machine):
         listing = self.run(["iptables", "--verbose", "--numeric", "--exact", "--list", "SIP-BLACKLIST"])
         rules = [line.split() for line in listing.splitlines()[2:]]
         return sum(int(packets) for packets, _bytes, target, *_ in rules if target == "DROP")
+
+    def flows_of(self, address: str) -> int:
+        """How many connections from or to an address the kernel tracks."""
+        script = 'conntrack -L -s "$0"; conntrack -L -d "$0"'
+        return len(self.run(["sh", "-c", f"({script}) 2>/dev/null", address]).splitlines())
+
+    def reboot(self) -> None:
+        """Restart the container that is the server: whatever was not made persistent is gone."""
+        docker_client().containers.get(self.name).restart(timeout=30)
+
+    def restart_docker(self) -> None:
+        """Restart the engine on the server."""
+        self.run(["systemctl", "restart", "docker"], 120)
+
+    def banned(self) -> dict[str, int]:
+        """The addresses and networks that are banned in the kernel, with the seconds that are left."""
+        lines = self.run(["sh", "-c", "ipset save sip-banned-v4; ipset save sip-banned-v6"]).splitlines()
+        words = [line.split() for line in lines if line.startswith("add ")]
+        return {entry[2]: int(entry[entry.index("timeout") + 1]) for entry in words}
 
     def wait_until_healthy(self, seconds: float) -> None:
         """Wait until the server runs the PBX and its own health check has passed.

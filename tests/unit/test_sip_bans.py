@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
+import sqlite3
 import stat
 import subprocess
 import time
@@ -253,6 +255,7 @@ class Kernel:
         self.state = directory / "state"
         self.members = directory / "members"
         self.saved = directory / "saved"
+        self.channels = directory / "channels"
         self.state.write_text("active")
         self.members.touch()
         self.saved.touch()
@@ -266,6 +269,12 @@ case "$*" in
 esac
 """,
             "systemctl": f"#!/bin/sh\ncat {self.state}\n",
+            "docker": f"""#!/bin/sh
+case "$*" in
+    'exec pbx asterisk -rx group show channels') cat {self.channels} ;;
+    *) echo "$*" >> {self.log} ;;
+esac
+""",
         }
         for name, text in programs.items():
             path = directory / name
@@ -276,6 +285,10 @@ esac
     def run(self, *argv: str) -> list[str]:
         """Run the script; return the changes it made to the kernel's sets."""
         subprocess.run(["/bin/sh", SCRIPT, *argv], check=True, capture_output=True)
+        return self.calls()
+
+    def calls(self) -> list[str]:
+        """Return what was done so far."""
         return self.log.read_text().splitlines() if self.log.exists() else []
 
 
@@ -308,6 +321,7 @@ def test_a_ban_says_why_since_when_and_until_when(kernel: Kernel, address: str, 
         pytest.param(600, 3600, [3000], id="restored after a reboot"),
         pytest.param(3600, 3600, [], id="over"),
         pytest.param(0, 5_000_000, [2_147_483], id="longer than the kernel takes"),
+        pytest.param(600, -1, [2_147_483], id="for ever"),
     ],
 )
 def test_a_ban_ends_when_it_was_to_end(
@@ -362,10 +376,87 @@ def test_flush(kernel: Kernel, state: str, expected: list[str]) -> None:
     assert kernel.run("flush", "sip-guessing") == expected
 
 
+# As Asterisk 22 prints it; what follows the @ of a URI is taken for a part of the category.
+CHANNELS = """Channel                    Group                 Category
+PJSIP/100-00000000         all                   call
+PJSIP/100-00000000         203.0.113.7:5071      source
+PJSIP/101-00000001         sip:101               203.0.113.7:5060@source
+PJSIP/102-00000002         sip:203.0.113.7:5060  source
+PJSIP/twilio-na-us-00000003  198.51.100.1:5060     source
+PJSIP/103-00000004         203.0.113.77:5060     source
+PJSIP/104-00000005         sip:104               203.0.113.70:5060@source
+7 active channels
+"""
+
+
+@pytest.mark.parametrize(
+    ("members", "container", "ended"),
+    [
+        pytest.param(
+            "sip-banned-v4 203.0.113.7\n",
+            "pbx",
+            ["100-00000000", "101-00000001", "102-00000002"],
+            id="banned",
+        ),
+        pytest.param("", "pbx", [], id="not banned after all"),
+        pytest.param("sip-banned-v4 203.0.113.7\n", "", [], id="no PBX"),
+    ],
+)
+def test_calls_of_a_banned_source_are_hung_up(
+    kernel: Kernel, members: str, container: str, ended: list[str]
+) -> None:
+    kernel.channels.write_text(CHANNELS)
+    kernel.members.write_text(members)
+    calls = kernel.run("hangup", "203.0.113.7", container)
+    deadline = time.monotonic() + 5
+    while len(calls) < len(ended) and time.monotonic() < deadline:
+        time.sleep(0.05)
+        calls = kernel.calls()
+    assert calls == [f"exec pbx asterisk -rx channel request hangup PJSIP/{name}" for name in ended]
+
+
 def test_the_script_is_called_as_it_expects() -> None:
     """Each command of the action has as many words as the script takes, which fail2ban does not check."""
     action = (ROLE / "files" / "action.conf").read_text()
-    calls = re.findall(r"^action\w+ += /usr/local/sbin/callcenter-ban (\w+)(.*)$", action, re.M)
-    expected = {"ban": 5, "unban": 3, "flush": 1}
-    assert Counter(command for command, _ in calls) == {"ban": 2, "unban": 1, "flush": 1}
+    calls = re.findall(r"^(?:action\w+ +=)? +/usr/local/sbin/callcenter-ban (\w+)(.*)$", action, re.M)
+    expected = {"ban": 5, "unban": 3, "flush": 1, "hangup": 2}
+    assert Counter(command for command, _ in calls) == {"ban": 2, "unban": 1, "flush": 1, "hangup": 1}
     assert [command for command, words in calls if len(words.split()) != expected[command]] == []
+
+
+# -- what bans again at boot ------------------------------------------------------------------
+
+BOOT = runpy.run_path(str(ROLE / "files" / "callcenter-restore-bans"), run_name="restore")
+
+
+def test_bans_that_are_not_over_are_made_anew_at_boot(tmp_path: Path) -> None:
+    now = 1_795_468_251
+    database = tmp_path / "fail2ban.sqlite3"
+    with sqlite3.connect(database) as connection:
+        # As fail2ban 1.1 makes it, without its reference to another table.
+        connection.execute(
+            "CREATE TABLE bips(ip TEXT NOT NULL, jail TEXT NOT NULL, timeofban INTEGER NOT NULL, "
+            "bantime INTEGER NOT NULL, bancount INTEGER NOT NULL default 1, data JSON, PRIMARY KEY(ip, jail))"
+        )
+        connection.executemany(
+            "INSERT INTO bips(jail, ip, timeofban, bantime) VALUES (?, ?, ?, ?)",
+            [
+                ("sip-guessing", "203.0.113.7", now - 600, 3600),
+                ("sip-enumeration", "2001:db8::7", now - 10, 5_000_000),
+                ("sip-calls", "203.0.113.8", now - 3600, 3600),
+                ("sip-calls", "203.0.113.9", now - 3600, -1),
+                ("sshd", "203.0.113.10", now, 3600),
+            ],
+        )
+    lines = BOOT["ban_lines"](BOOT["read_bans"](database), now)
+    assert sorted(lines.splitlines()) == [
+        f'add sip-banned-v4 203.0.113.7 timeout 3000 comment "sip-guessing {now - 600}" -exist',
+        f'add sip-banned-v4 203.0.113.9 timeout 2147483 comment "sip-calls {now - 3600}" -exist',
+        f'add sip-banned-v6 2001:db8::7 timeout 2147483 comment "sip-enumeration {now - 10}" -exist',
+    ]
+
+
+def test_bans_are_made_anew_before_a_port_is_published() -> None:
+    unit = (ROLE / "files" / "callcenter-bans.service").read_text()
+    assert "\nBefore=docker.service fail2ban.service\n" in unit
+    assert "\nAfter=callcenter-firewall-sets.service\n" in unit

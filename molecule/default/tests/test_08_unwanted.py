@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab.driver.attacks import knock
 from lab.driver.capture import record
 from lab.driver.parties import Parties
 from lab.driver.playbook import redeployed
@@ -56,7 +57,7 @@ class TestBannedSource:
         ] == []
 
     def test_cannot_connect_over_tcp(self, lab: Parties, banned: None) -> None:
-        assert not lab.scanner.tcp_port_is_open(1)
+        assert knock(lab.scanner.machine, lab.pbx.address, lab.pbx.sip_port) == "silence"
 
     def test_is_counted_by_the_chain(self, lab: Parties, banned: None) -> None:
         before = lab.server.banned_packets()

@@ -12,24 +12,17 @@ from dataclasses import dataclass
 import pytest
 
 from lab.driver.capture import Recording, record
-from lab.driver.machine import docker_client
 from lab.driver.parties import Parties
 from lab.driver.playbook import redeployed
+from lab.driver.server import Server
 
 DID = "+19863334949"
 
 
-def reboot(lab: Parties) -> None:
-    """Restart the container that is the server: whatever was not made persistent is gone."""
-    docker_client().containers.get(lab.server.name).restart(timeout=30)
-
-
-def restart_docker(lab: Parties) -> None:
-    """Restart the engine on the server."""
-    lab.server.run(["systemctl", "restart", "docker"], 120)
-
-
-EVENTS: dict[str, Callable[[Parties], None]] = {"reboot": reboot, "docker-restart": restart_docker}
+EVENTS: dict[str, Callable[[Server], None]] = {
+    "reboot": Server.reboot,
+    "docker-restart": Server.restart_docker,
+}
 
 
 @dataclass(frozen=True)
@@ -61,7 +54,7 @@ def restart(request: pytest.FixtureRequest, lab: Parties, banned: None) -> Resta
     with record(lab.scanner.machine, *phones) as recorded:
         asking = lab.scanner.keep_asking("OPTIONS", interval=0.02)
         try:
-            EVENTS[request.param](lab)
+            EVENTS[request.param](lab.server)
             lab.server.wait_until_healthy(120)
             counted = lab.server.banned_packets()
             time.sleep(1)

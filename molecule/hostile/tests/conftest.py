@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import yaml
 
 from lab.driver.fixtures import (  # noqa: F401 - used by name
     alone,
@@ -15,14 +16,22 @@ from lab.driver.fixtures import (  # noqa: F401 - used by name
 )
 from lab.driver.parties import Parties
 from lab.driver.playbook import redeployed
+from lab.paths import ROOT
 
-# What the role's defaults are; the lab's inventory is patient with the attackers of the other scenarios.
-LIMITS = {"sip_bans_guesses": 10, "sip_bans_unknown_accounts": 10, "sip_bans_calls": 5}
+_DEFAULTS = yaml.safe_load((ROOT / "roles" / "sip_bans" / "defaults" / "main.yml").read_text())
+
+
+@pytest.fixture(scope="session")
+def limits() -> dict[str, int]:
+    """The role's own; the lab's inventory is patient with the attackers of the other scenarios."""
+    return {
+        name: _DEFAULTS[name] for name in ("sip_bans_guesses", "sip_bans_unknown_accounts", "sip_bans_calls")
+    }
 
 
 @pytest.fixture(scope="session", autouse=True)
-def strict(lab: Parties) -> Iterator[None]:  # noqa: F811 - the fixture above
-    with redeployed("playbooks/pbx.yml", LIMITS):
+def strict(lab: Parties, limits: dict[str, int]) -> Iterator[None]:  # noqa: F811 - the fixture above
+    with redeployed("playbooks/pbx.yml", limits):
         yield
 
 

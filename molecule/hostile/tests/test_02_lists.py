@@ -2,83 +2,219 @@
 
 from __future__ import annotations
 
+import hashlib
+import http.server
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from lab.driver.agents import Talk
-from lab.driver.attacks import flood
+from lab.driver.attacks import flood, forge
 from lab.driver.capture import record
 from lab.driver.held import held_call
 from lab.driver.parties import Parties
-from lab.driver.playbook import run_playbook
+from lab.driver.playbook import deploy, run_playbook
+from lab.driver.scanner import Scanner
 from lab.paths import INVENTORY_DIR
 
 BLACKLIST = "playbooks/blacklist.yml"
 FILE = INVENTORY_DIR / "group_vars" / "pbx" / "blacklist.yml"
 
 
-@pytest.fixture(autouse=True)
-def file_as_before() -> Iterator[None]:
-    """Whatever a test does to the inventory is undone, there and on the server."""
+@pytest.fixture
+def list_as_before() -> Iterator[None]:
+    """Whatever a test does to the list is undone, in the inventory and on the server."""
     before = FILE.read_text()
     yield
     if FILE.read_text() != before:
         FILE.write_text(before)
-        assert run_playbook(BLACKLIST).exit_code == 0
+    deploy(BLACKLIST)
 
 
-def test_block_and_unblock_by_command(lab: Parties) -> None:
+def test_block_and_unblock_by_command(lab: Parties, list_as_before: None) -> None:
     before, scanner = FILE.read_text(), lab.scanner.machine.address
     blocked = run_playbook(BLACKLIST, "-e", f"block={scanner}", "-e", "reason='guesses passwords'")
     assert blocked.exit_code == 0, blocked.output
     assert lab.scanner.ask("OPTIONS", seconds=1) is None
     assert "guesses passwords" in FILE.read_text()
-    assert "guesses passwords" in run_playbook("playbooks/blocked.yml").output
+    assert f"{scanner} pbx_blacklist: guesses passwords" in run_playbook("playbooks/blocked.yml").words
+    again = run_playbook(BLACKLIST, "-e", f"block={scanner}")
+    assert (again.exit_code, again.changed) == (0, 0), again.output
     unblocked = run_playbook(BLACKLIST, "-e", f"unblock={scanner}")
     assert unblocked.exit_code == 0, unblocked.output
     assert lab.scanner.ask("OPTIONS") is not None
     assert FILE.read_text() == before
 
 
-def test_carrier_cannot_be_blocked(lab: Parties) -> None:
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [
+        ("198.18.60.1", "twilio-na-us"),
+        ("198.18.0.10", "pbx_public_address"),
+        ("10.1.2.3", "private network"),
+        ("198.18.0.0/16", "twilio-na-us"),
+        ("0.0.0.0/0", "loopback"),
+        ("nonsense", "neither an address nor a network"),
+    ],
+)
+def test_what_must_not_be_blocked_is_refused_by_name(
+    lab: Parties, list_as_before: None, what: str, name: str
+) -> None:
     before = FILE.read_text()
-    refused = run_playbook(BLACKLIST, "-e", f"block={lab.ashburn.machine.address}")
+    refused = run_playbook(BLACKLIST, "-e", f"block={what}")
     assert refused.exit_code != 0
-    assert lab.ashburn.machine.address in refused.words
-    assert "twilio-na-us" in refused.words
+    assert refused.changed == 0
+    assert what in refused.words
+    assert name in refused.words
     assert FILE.read_text() == before
+    assert lab.ashburn.call("+19863334949", caller="+15550100125").wait().status == 200
 
 
-def test_call_of_a_newly_listed_source_is_cut_at_once(lab: Parties) -> None:
+def test_check_mode_says_what_would_be_blocked_and_touches_nothing(
+    lab: Parties, list_as_before: None
+) -> None:
+    before, scanner = FILE.read_text(), lab.scanner.machine.address
+    shown = run_playbook(BLACKLIST, "--check", "--diff", "-e", f"block={scanner}")
+    assert shown.exit_code == 0, shown.output
+    assert f"+ipset add sip-blacklist-v4 {scanner}" in shown.output
+    assert FILE.read_text() == before
+    assert lab.scanner.ask("OPTIONS") is not None
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[str]:
+    """A web server on this machine that serves the test's directory."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args: object) -> None:
+            super().__init__(*args, directory=str(tmp_path))  # type: ignore[arg-type]
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as served:
+        thread = threading.Thread(target=served.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{served.server_port}"
+        finally:
+            served.shutdown()
+            thread.join()
+
+
+def test_lists_from_files_and_from_the_web(
+    lab: Parties, list_as_before: None, tmp_path: Path, web: str
+) -> None:
+    listed, fetched = lab.scanner, Scanner(lab.phone_101.machine, lab.pbx)
+    plain = tmp_path / "scanners.txt"
+    lines = ["# A public list", f"{listed.machine.address} ; since 2024", "", "who knows"]
+    plain.write_text("\r\n".join([*lines, "10.1.2.3", "198.18.60.0/24", ""]))
+    (tmp_path / "list.txt").write_text(f"{fetched.machine.address}\n203.0.113.0/24\n203.0.113.7\n")
+    checksum = hashlib.sha256((tmp_path / "list.txt").read_bytes()).hexdigest()
+    sources: dict[str, object] = {
+        "pbx_blacklist_files": [str(plain)],
+        "pbx_blacklist_urls": [{"url": f"{web}/list.txt", "sha256": checksum}],
+    }
+    applied = deploy(BLACKLIST, sources)
+    assert f"{plain}:4: 'who knows'" in applied.words
+    assert "10.1.2.3 (private network 10.0.0.0/8)" in applied.words
+    assert "198.18.60.0/24 (trunk twilio-na-us 198.18.60.0/30)" in applied.words
+    assert listed.ask("OPTIONS", seconds=1) is None
+    assert fetched.ask("OPTIONS", seconds=1) is None
+    assert lab.ashburn.call("+19863334949", caller="+15550100126").wait().status == 200
+    again = deploy(BLACKLIST, sources)
+    assert again.changed == 0, again.output
+
+    # A file that is no list, or a content with another checksum: the list that runs stays.
+    rubbish = tmp_path / "rubbish.txt"
+    rubbish.write_text("<html>\n" * 20)
+    refused = run_playbook(BLACKLIST, variables={"pbx_blacklist_files": [str(rubbish)]})
+    assert refused.exit_code != 0
+    assert "20 of 20 lines mean nothing" in refused.words
+    (tmp_path / "list.txt").write_text("203.0.113.99\n")
+    kept = deploy(BLACKLIST, sources)
+    assert kept.changed == 0, kept.output
+    wrong = {**sources, "pbx_blacklist_urls": [{"url": f"{web}/list.txt", "sha256": "0" * 64}]}
+    warned = deploy(BLACKLIST, wrong)
+    assert "not the wanted one" in warned.words
+    assert "stays in use" in warned.words
+    assert listed.ask("OPTIONS", seconds=1) is None
+    assert fetched.ask("OPTIONS", seconds=1) is None
+
+
+def test_call_of_a_newly_listed_source_is_cut_at_once(lab: Parties, list_as_before: None) -> None:
     source = lab.phone_101.machine.address
-    with record(lab.phone_100.machine) as recorded:
+    with record(lab.phone_100.machine, lab.phone_101.machine) as recorded:
         call = lab.phone_101.call("100", Talk(seconds=60, hang_up=False))
         lab.server.wait_until(lambda: lab.server.channels() == 2, "the call", 5)
         time.sleep(1)
+        assert lab.server.flows_of(source) > 0
         result = run_playbook(BLACKLIST, "-e", f"block={source}")
-        assert result.exit_code == 0, result.output
-        lab.server.wait_until_idle()
         marked = time.time()
+        assert result.exit_code == 0, result.output
+        assert lab.server.flows_of(source) == 0
+        lab.server.wait_until_idle(1)
         time.sleep(2)
         call.stop()
-    later = [packet for packet in recorded.of(lab.phone_100.machine).rtp if packet.time > marked + 0.5]
-    assert [packet for packet in later if packet.source.host == lab.pbx.address] == []
+    for phone in (lab.phone_100, lab.phone_101):
+        heard = [packet for packet in recorded.of(phone.machine).rtp if packet.source.host == lab.pbx.address]
+        assert len([packet for packet in heard if packet.time < marked]) > 40
+        assert [packet for packet in heard if packet.time > marked] == []
 
 
-def test_flood_leaves_a_call_its_audio(lab: Parties) -> None:
+@pytest.mark.parametrize("sender", ["itself", "many", "a carrier"])
+def test_flood_leaves_a_call_its_audio(lab: Parties, sender: str) -> None:
+    """Its own sender is banned soon; nobody is for what comes in his name from the others."""
+    scanner = lab.scanner.machine
     with held_call(lab) as held:
-        attack = flood(lab.scanner.machine, lab.pbx, rate=500, seconds=8)
-        attack.wait(30)
+        if sender == "itself":
+            flood(scanner, lab.pbx, rate=2000, seconds=8).wait(30)
+        elif sender == "many":
+            attacks = [
+                forge(scanner, lab.pbx, f"198.18.150.{number}", count=64, rate=8) for number in range(1, 21)
+            ]
+            for attack in attacks:
+                attack.wait(60)
+        else:
+            forge(scanner, lab.pbx, lab.ashburn.machine.address, method="OPTIONS", count=1600, rate=200).wait(
+                60
+            )
     held.assert_nothing_was_lost(300)
+    if sender == "itself":
+        assert scanner.address in lab.server.banned()
 
 
-def test_flushed_chain_is_reported_and_put_back(lab: Parties) -> None:
-    lab.server.run(["iptables", "-F", "DOCKER-USER"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        ["iptables", "-F", "DOCKER-USER"],
+        ["iptables", "-D", "INPUT", "-j", "SIP-BLACKLIST"],
+        ["iptables", "-I", "SIP-BLACKLIST", "-j", "RETURN"],
+        ["iptables", "-F", "SIP-BLACKLIST"],
+    ],
+    ids=" ".join,
+)
+def test_damaged_chain_is_reported_and_put_right(lab: Parties, damage: list[str]) -> None:
+    lab.server.run(damage)
     reported = run_playbook("playbooks/smoke.yml")
     assert reported.exit_code != 0
     assert "SIP-BLACKLIST" in reported.words
-    repaired = run_playbook("playbooks/host.yml")
-    assert repaired.exit_code == 0, repaired.output
-    assert run_playbook("playbooks/smoke.yml").exit_code == 0
+    assert "Run playbooks/host.yml" in reported.words
+    repaired = deploy("playbooks/host.yml")
+    assert repaired.changed == 1
+    deploy("playbooks/smoke.yml")
+
+
+def test_smoke_finds_a_chain_that_looks_right_and_drops_nothing(lab: Parties) -> None:
+    """A rule before ours that lets everything pass is seen by the packets alone."""
+    lab.server.run(["iptables", "-t", "raw", "-I", "PREROUTING", "-i", "callcenter+", "-j", "DROP"])
+    try:
+        reported = run_playbook("playbooks/smoke.yml")
+        assert reported.exit_code != 0
+        assert "ban: tried" in reported.words
+    finally:
+        lab.server.run(["iptables", "-t", "raw", "-D", "PREROUTING", "-i", "callcenter+", "-j", "DROP"])
+    deploy("playbooks/smoke.yml")

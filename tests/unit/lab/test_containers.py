@@ -60,3 +60,18 @@ def test_only_the_server_has_wide_rights() -> None:
 
 def test_known_hosts_line_names_the_server_both_ways() -> None:
     assert keys.known_hosts_line("ssh-ed25519 AAAA me@here") == "lab-pbx,198.18.0.10 ssh-ed25519 AAAA\n"
+
+
+@pytest.mark.parametrize(
+    "has_ipv6, addresses",
+    [
+        (True, {"IPv4Address": "198.18.99.9", "IPv6Address": "2001:2::99:9"}),
+        (False, {"IPv4Address": "198.18.99.9"}),
+    ],
+)
+def test_host_gets_an_ipv6_address_where_the_machine_has_it(
+    monkeypatch: pytest.MonkeyPatch, has_ipv6: bool, addresses: dict[str, str]
+) -> None:
+    monkeypatch.setattr(containers, "has_ipv6", lambda: has_ipv6)
+    endpoints = containers._specification(SCANNER)["NetworkingConfig"]["EndpointsConfig"]
+    assert endpoints["lab-sip"]["IPAMConfig"] == addresses

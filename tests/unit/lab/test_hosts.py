@@ -9,6 +9,7 @@ import pytest
 from lab.hosts import HOSTS, NETWORKS, POP_ASHBURN, SIP_NETWORK, TERMINATION_HOST, Host, host
 
 LAB_RANGE = ipaddress.IPv4Network("198.18.0.0/15")
+LAB_RANGE_6 = ipaddress.IPv6Network("2001:2::/48")
 
 
 @pytest.mark.parametrize("item", HOSTS, ids=lambda item: item.name)
@@ -18,9 +19,17 @@ def test_host_has_an_address_of_its_own_on_the_sip_network(item: Host) -> None:
     assert [other.name for other in HOSTS if other.address == item.address] == [item.name]
 
 
+@pytest.mark.parametrize("item", HOSTS, ids=lambda item: item.name)
+def test_host_has_an_address_of_its_own_by_ipv6(item: Host) -> None:
+    assert ipaddress.ip_address(item.address6) in ipaddress.ip_network(SIP_NETWORK.subnet6)
+    assert [other.name for other in HOSTS if other.address6 == item.address6] == [item.name]
+
+
 def test_networks_are_benchmark_addresses_and_apart() -> None:
     subnets = [ipaddress.IPv4Network(network.subnet) for network in NETWORKS]
     assert all(subnet.subnet_of(LAB_RANGE) for subnet in subnets)
+    six = [ipaddress.IPv6Network(network.subnet6) for network in NETWORKS if network.subnet6]
+    assert all(subnet.subnet_of(LAB_RANGE_6) for subnet in six)
     assert not subnets[0].overlaps(subnets[1])
 
 

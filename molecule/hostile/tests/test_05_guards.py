@@ -1,0 +1,84 @@
+"""A host with a firewall of its own: its ports are opened, and the bans bind whatever it does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from lab.driver.capture import record
+from lab.driver.parties import Parties
+from lab.driver.playbook import deploy, redeployed
+
+DID = "+19863334949"
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A firewall program: how it is switched on by whoever wants to keep SSH, reloaded, and switched off."""
+
+    package: str
+    on: str
+    reloads: tuple[str, ...]
+    off: str
+
+
+UFW = Guard(
+    "ufw",
+    "ufw allow 22/tcp && ufw --force enable",
+    ("ufw reload", "systemctl restart ufw"),
+    "ufw disable",
+)
+FIREWALLD = Guard(
+    "firewalld",
+    "systemctl enable --now firewalld && firewall-cmd --state",
+    ("firewall-cmd --reload", "firewall-cmd --complete-reload", "systemctl restart firewalld"),
+    "systemctl disable --now firewalld",
+)
+
+
+@pytest.fixture(scope="module", params=[UFW, FIREWALLD], ids=lambda guard: guard.package)
+def guard(request: pytest.FixtureRequest, lab: Parties, limits: dict[str, int]) -> Iterator[Guard]:
+    """The program guards the server, and the playbook has come by; the scanner is listed."""
+    one: Guard = request.param
+    apt = "DEBIAN_FRONTEND=noninteractive apt-get -qq"
+    lab.server.run(
+        ["sh", "-c", f"{apt} update && {apt} install --no-install-recommends -y {one.package}"], 200
+    )
+    lab.server.run(["sh", "-c", one.on])
+    with redeployed("playbooks/host.yml", {"pbx_blacklist": [lab.scanner.machine.address]}):
+        yield one
+        lab.server.run(["sh", "-c", f"{one.off}; {apt} purge --autoremove -y {one.package}"], 120)
+    # Debian's fail2ban stops together with firewalld; the next run starts it again.
+    deploy("playbooks/pbx.yml", limits)
+    deploy("playbooks/smoke.yml")
+
+
+def test_guard_is_recognised_and_opened(lab: Parties, guard: Guard) -> None:
+    again = deploy("playbooks/host.yml", {"pbx_blacklist": [lab.scanner.machine.address]})
+    assert again.changed == 0, again.output
+    assert lab.umatilla.call(DID, caller="+15550102001").wait().status == 200
+    assert lab.phone_100.call("101").wait().status == 200
+
+
+def test_listed_source_hears_nothing_while_it_is_reloaded(lab: Parties, guard: Guard) -> None:
+    scanner = lab.scanner.machine
+    with record(scanner) as recorded:
+        asking = lab.scanner.keep_asking("OPTIONS", interval=0.01)
+        try:
+            for command in guard.reloads:
+                lab.server.run(["sh", "-c", command], 120)
+                time.sleep(1)
+        finally:
+            asking.stop()
+    heard = recorded.of(scanner).sip
+    assert len(heard) > 50
+    assert [item for item in heard if item.source.host == lab.pbx.address] == []
+
+
+def test_everybody_else_still_calls_after_it_was_reloaded(lab: Parties, guard: Guard) -> None:
+    assert lab.umatilla.call(DID, caller="+15550102002").wait().status == 200
+    assert lab.phone_100.call("101").wait().status == 200
+    deploy("playbooks/smoke.yml")
