@@ -130,10 +130,30 @@ def test_ban_outlives_fail2ban_and_is_lifted_by_command(lab: Parties) -> None:
     assert lab.scanner.ask("OPTIONS") is not None
 
 
-@pytest.mark.parametrize("event", [Server.reboot, Server.restart_docker], ids=["reboot", "restart of Docker"])
-def test_banned_source_hears_nothing_all_along(
-    lab: Parties, phones_on_again: None, event: Callable[[Server], None]
-) -> None:
+def reboot_without_fail2ban(server: Server) -> None:
+    """It may fail to start, or start after Docker does: neither lets anybody in."""
+    server.run(["systemctl", "disable", "fail2ban"])
+    server.reboot()
+
+
+EVENTS = {
+    "reboot": Server.reboot,
+    "reboot, fail2ban late": reboot_without_fail2ban,
+    "restart of Docker": Server.restart_docker,
+}
+
+
+@pytest.fixture
+def fail2ban_on_again(lab: Parties) -> Iterator[None]:
+    """After the test, fail2ban runs, also after the next boot."""
+    yield
+    lab.server.run(["systemctl", "enable", "--now", "fail2ban"])
+    lab.server.run(["sh", "-c", "until fail2ban-client ping; do sleep 0.1; done"], 20)
+
+
+@pytest.mark.usefixtures("phones_on_again", "fail2ban_on_again")
+@pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
+def test_banned_source_hears_nothing_all_along(lab: Parties, event: Callable[[Server], None]) -> None:
     scanner = lab.scanner.machine
     assert offend(scanner, lab.pbx, "guess").was_cut_off
     with record(scanner) as recorded:
