@@ -14,10 +14,10 @@ import pytest
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.block_sources import (
     Source,
     SourceError,
-    fetch_all,
-    read_address,
     read_files,
+    refuse_garbage,
 )
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.block_urls import fetch_all, read_address
 
 GOOD = b"# list\n203.0.113.7\n203.0.113.9\n"
 OTHER = b"203.0.113.10\n"
@@ -96,7 +96,8 @@ def test_files_that_cannot_be_used_are_refused(tmp_path: Path, content: str | No
     if content is not None:
         (tmp_path / "list").write_text(content)
     with pytest.raises(SourceError, match=message):
-        read_files([str(tmp_path / "list")])
+        for source in read_files([str(tmp_path / "list")]):
+            refuse_garbage(source)
 
 
 def test_content_is_fetched_and_kept(web: Web, tmp_path: Path) -> None:

@@ -7,8 +7,7 @@ import struct
 
 import pytest
 from ansible_collections.callcenter.pbx.plugins.module_utils import conntrack, firewall_cut
-from ansible_collections.callcenter.pbx.plugins.module_utils.block_list import Index
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_list import networks_of
+from ansible_collections.callcenter.pbx.plugins.module_utils.block_list import Index, parse_plain
 
 GROUPS = """Channel                    Group                 Category            
 PJSIP/100-00000000         all                   call                
@@ -51,7 +50,7 @@ def test_read_sources() -> None:
 )
 def test_channels_of_listed_sources(listed: list[str], channels: list[str]) -> None:
     sources = firewall_cut.read_sources(GROUPS)
-    assert firewall_cut.channels_of(sources, Index(networks_of(listed))) == channels
+    assert firewall_cut.channels_of(sources, Index(parse_plain("\n".join(listed)).keys)) == channels
 
 
 def test_nothing_is_asked_where_nothing_is_newly_listed() -> None:
@@ -100,7 +99,7 @@ def test_read_flow_names_the_original_direction_and_the_id() -> None:
     ],
 )
 def test_which_flows_are_cut(flow: tuple[str, str, str], is_cut: bool) -> None:
-    listed = Index(networks_of(["203.0.113.7", "203.0.113.9", "2001:db8::/32"]))
+    listed = Index(parse_plain("203.0.113.7\n203.0.113.9\n2001:db8::/32").keys)
     assert firewall_cut._touches(conntrack.read_flow(entry(*flow), 4), listed) is is_cut
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -98,6 +98,9 @@ class FakeHost:
 
     def set(self, version: int, expected: int) -> firewall.Set:
         return firewall.parse_set(self.live[firewall.SETS[version]] or "")
+
+    def begin(self, *argv: str) -> Callable[[], str]:
+        return lambda: self.output(*argv) or ""
 
     def differing(self, files: dict[str, str]) -> dict[str, str]:
         return {name: text for name, text in files.items() if self.files.get(name) != text}
@@ -241,18 +244,21 @@ def test_a_list_that_is_written_otherwise_but_means_the_same_is_no_change(deploy
 
 
 @pytest.mark.parametrize(
-    ("meddle", "expected"),
+    ("meddle", "is_cut"),
     [
-        pytest.param(lambda host: None, ([], []), id="nothing"),
-        pytest.param(_replaced, (["203.0.113.7"], []), id="one that is missing"),
-        pytest.param(_destroyed, ([], ["2001:db8::/32"]), id="a set"),
-        pytest.param(_rules_gone, (["203.0.113.0/30", "203.0.113.7"], ["2001:db8::/32"]), id="the rules"),
+        pytest.param(lambda host: None, False, id="nothing"),
+        pytest.param(_replaced, True, id="one that is missing"),
+        pytest.param(_destroyed, True, id="a set"),
+        pytest.param(_rules_gone, True, id="the rules"),
     ],
 )
-def test_newly_blocked(deployed: FakeHost, meddle: Any, expected: tuple[list[str], list[str]]) -> None:
+def test_flows_of_the_list_are_cut_where_it_was_not_in_force(
+    deployed: FakeHost, meddle: Any, is_cut: bool
+) -> None:
     meddle(deployed)
-    found = block_list.spell(plan().newly_blocked())
-    assert (found[4], found[6]) == expected
+    found = block_list.spell(plan().to_cut())
+    whole = {4: ["203.0.113.0/30", "203.0.113.7"], 6: ["2001:db8::/32"]}
+    assert found == (whole if is_cut else {})
 
 
 def test_difference_shows_what_comes_and_goes(deployed: FakeHost) -> None:

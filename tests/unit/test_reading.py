@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -69,3 +70,17 @@ def test_what_is_sent_needs_nothing_but_the_standard_library(entry: str) -> None
     )
     # Everything was found and compiled; only the function is not there.
     assert "no attribute 'no_such_function'" in done.stderr
+
+
+@pytest.mark.parametrize("path", sorted(reading._DIRECTORY.glob("*.py")), ids=lambda path: path.stem)
+def test_whatever_a_file_imports_is_sent_with_it(path: Path) -> None:
+    source, package = path.read_text(), reading._PACKAGE
+    expected = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            module = f"{package}.{node.module or ''}".rstrip(".") if node.level else node.module or ""
+            if module == package:
+                expected += [alias.name for alias in node.names]
+            elif module.startswith(f"{package}."):
+                expected.append(module.removeprefix(f"{package}."))
+    assert sorted(reading._imports(source)) == sorted(expected)

@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.callcenter.pbx.plugins.module_utils.block_list import RESERVED, Index, parse_plain
+from ansible_collections.callcenter.pbx.plugins.module_utils.block_list import RESERVED, Index
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_host import read_protected
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_networks import (
     Entry,
@@ -143,7 +143,7 @@ def listed_elsewhere(unblock: Sequence[str], files: Sequence[str]) -> Iterator[s
     except SourceError:
         return  # applying the list says so, and changes nothing
     for source in sources:
-        index = Index(parse_plain(source.text).keys)
+        index = Index(source.plain.keys)
         for text, network in networks.items():
             if network and index.overlapping(network):
                 yield f"{text} is still blocked by {source.name}"

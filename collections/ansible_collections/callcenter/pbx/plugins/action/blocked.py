@@ -17,12 +17,8 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.blocked import (
     summarise,
 )
 from ansible_collections.callcenter.pbx.plugins.modules.blocked import ARGUMENTS
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.block_sources import (
-    Cache,
-    SourceError,
-    read_address,
-    read_files,
-)
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.block_sources import SourceError, read_files
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.block_urls import Cache, read_address
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.reading import read_remotely
 
 

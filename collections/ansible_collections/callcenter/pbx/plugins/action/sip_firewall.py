@@ -16,18 +16,13 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.callcenter.pbx.plugins.module_utils.block_list import (
-    describe_faults,
-    pack,
-    parse_plain,
-    spell,
-)
+from ansible_collections.callcenter.pbx.plugins.module_utils.block_list import describe_faults, pack, spell
 from ansible_collections.callcenter.pbx.plugins.modules.sip_firewall import ARGUMENTS
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.block_sources import (
     Source,
     SourceError,
-    fetch_all,
     read_files,
+    refuse_garbage,
 )
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.reading import read_remotely
 
@@ -48,17 +43,19 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         _, arguments = self.validate_argument_spec(ARGUMENTS)
         blacklist = [_entry(item) for item in arguments["blacklist"]]
         try:
-            sources = read_files(arguments["blacklist_files"])
-            fetched, warnings = fetch_all(
-                arguments["blacklist_urls"], Path(arguments["cache_dir"]).expanduser()
+            sources, warnings = read_sources(arguments)
+            digest = digest_of(blacklist, sources)
+            asked = {key: value for key, value in arguments.items() if key not in _NOT_READ}
+            found = read_remotely(
+                self, "firewall_change.unchanged", {**asked, "digest": digest}, task_vars or {}
             )
+            is_right = found is not None and found["result"] is not None
+            if not is_right:  # what is in force was read when it was brought
+                for source in sources:
+                    refuse_garbage(source)
         except SourceError as error:
             raise AnsibleActionFail(f"{error}.") from None
-        sources += fetched
-        digest = digest_of(blacklist, sources)
-        asked = {key: value for key, value in arguments.items() if key not in _NOT_READ}
-        found = read_remotely(self, "firewall_change.unchanged", {**asked, "digest": digest}, task_vars or {})
-        if found is None or found["result"] is None:
+        if found is None or not is_right:
             kept = {key: value for key, value in arguments.items() if key not in _OF_THE_CONTROLLER}
             packed = pack_list(blacklist, sources, digest)
             done = self._execute_module(module_args={**kept, "packed": packed}, task_vars=task_vars)
@@ -67,6 +64,21 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if warnings:
             done["warnings"] = [*warnings, *done.get("warnings", ())]
         return {**result, **done}
+
+
+def read_sources(arguments: Mapping[str, Any]) -> tuple[list[Source], list[str]]:
+    """Return the content of every file and URL, and a warning for each URL whose former copy it is.
+
+    :raises SourceError: one cannot be had
+    """
+    sources = read_files(arguments["blacklist_files"])
+    if not arguments["blacklist_urls"]:
+        return sources, []
+    # Imported by those who fetch alone: it takes longer than to find that nothing has changed.
+    from ansible_collections.callcenter.pbx.plugins.plugin_utils.block_urls import fetch_all
+
+    fetched, warnings = fetch_all(arguments["blacklist_urls"], Path(arguments["cache_dir"]).expanduser())
+    return [*sources, *fetched], warnings
 
 
 def _entry(item: object) -> object:
@@ -90,9 +102,8 @@ def pack_list(blacklist: Sequence[object], sources: Sequence[Source], digest: st
     """Return the argument `packed` of the module: the inventory's entries, each source's merged networks."""
     warnings, listed = [], []
     for source in sources:
-        plain = parse_plain(source.text)
-        if plain.faults:
-            warnings.append(describe_faults(source.name, plain.faults))
-        lines = [line for group in spell(plain.keys).values() for line in group]
+        if source.plain.faults:
+            warnings.append(describe_faults(source.name, source.plain.faults))
+        lines = [line for group in spell(source.plain.keys).values() for line in group]
         listed.append({"name": source.name, "networks": "\n".join(lines)})
     return pack({"digest": digest, "blacklist": list(blacklist), "sources": listed, "warnings": warnings})

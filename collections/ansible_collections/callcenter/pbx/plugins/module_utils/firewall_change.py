@@ -102,15 +102,10 @@ class Change:
         # Last: it says that all the rest is in place.
         self.host.save({**self.unsaved, firewall_list.RECORD: self.record.text()})
 
-    def newly_blocked(self) -> block_list.Keys:
-        """Return the networks that were not blocked before: all of them where the rules were not right."""
-        former: Mapping[int, frozenset[str]] = {}
-        if not any(self.rules.lines.values()):
-            former = {version: one.members or frozenset() for version, one in self.sets.items()}
-        return {
-            version: firewall_list.networks_of(set(members).difference(former.get(version, ())))[version]
-            for version, members in self.wanted.members.items()
-        }
+    def to_cut(self) -> block_list.Keys:
+        """Return the networks whose flows have to end: the whole list, since who was blocked has none."""
+        was_right = not any(self.set_inputs.values()) and not any(self.rules.lines.values())
+        return {} if was_right else self.wanted.keys
 
     def result(self) -> dict[str, Any]:
         """Return the module's result."""
@@ -138,13 +133,14 @@ class Change:
         }
 
 
-def plan(options: Mapping[str, Any], may_lack_programs: bool = False) -> Change:
+def plan(options: Mapping[str, Any], may_lack_programs: bool = False, for_diff: bool = False) -> Change:
     """Compare the host with the options of the module `sip_firewall`. Reads only.
 
     :param may_lack_programs: take the tables for empty where iptables is not installed yet
+    :param for_diff: read all members of the sets, whether or not that is needed to make the change
     :raises Unable: the list would do harm, or the host cannot be read
     """
-    host = Host(all_members=True)
+    host = Host(all_members=for_diff)
     brought = block_list.unpack(options["packed"]) if options["packed"] else {}
     protected = firewall_list.read_protected(options, host.protected())
     wanted = firewall_list.read_list(
@@ -209,10 +205,12 @@ def unchanged(digest: str, **options: Any) -> dict[str, Any]:
         if record is None or record.digest != digest or saved is None:
             return {"result": None}
         host = Host()
-        live = {version: host.output("ipset", "save", name) or "" for version, name in firewall.SETS.items()}
+        # The longest of all readings: it goes on beside the others.
+        saving = {version: host.begin("ipset", "save", name) for version, name in firewall.SETS.items()}
         protected = firewall_list.read_protected(options, host.protected())
         rules = plan_rules(options, host)
         bans = plan_bans(host, protected)
+        live = {version: finish() for version, finish in saving.items()}
     except Unable:
         return {"result": None}
     is_right = (

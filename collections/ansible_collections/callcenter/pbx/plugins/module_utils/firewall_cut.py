@@ -43,14 +43,15 @@ class Cut:
     warnings: tuple[str, ...]
 
 
-def cut(newly_listed: Keys, container: str) -> Cut:
-    """Forget the connections of newly listed networks, and hang up their calls.
+def cut(networks: Keys, container: str) -> Cut:
+    """Forget the connections of listed networks, and hang up their calls.
 
+    :param networks: what is listed newly, or everything: who was blocked before has no connections
     :param container: the PBX; '' where there is none
     """
-    if not any(newly_listed.values()):
+    if not any(networks.values()):
         return Cut(0, 0, ())
-    listed = Index(newly_listed)
+    listed = Index(networks)
     warnings: list[str] = []
     flows = calls = 0
     try:

@@ -31,11 +31,13 @@ SETS_FILE = "sets"
 class Wanted:
     """What is to be blocked on this host.
 
-    :param members: networks as the kernel spells them, by IP version
+    :param keys: the networks
+    :param members: the same as the kernel spells them, by IP version
     :param notes: what was adjusted in the inventory's entries
     :param warnings: what was left out of the sources
     """
 
+    keys: block_list.Keys
     members: Mapping[int, Sequence[str]]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -144,7 +146,7 @@ def read_list(
                 f"The block list has {len(group)} networks of IPv{version}, more than a set may hold "
                 f"({firewall.MAX_ENTRIES}); nothing was changed. Use fewer lists."
             )
-    return Wanted(block_list.spell(merged), inventory.notes, tuple(warnings))
+    return Wanted(merged, block_list.spell(merged), inventory.notes, tuple(warnings))
 
 
 def _refuse_harm(entries: Sequence[Entry], protected: Sequence[Protected]) -> None:
@@ -180,8 +182,3 @@ def holds(record: Record, live: Mapping[int, str]) -> bool:
         and digest_members(members_in(live[version], name)) == record.members.get(f"v{version}")
         for version, name in firewall.SETS.items()
     )
-
-
-def networks_of(members: Iterable[str]) -> block_list.Keys:
-    """Return the merged keys of networks as the kernel spells them."""
-    return block_list.parse_plain("\n".join(members)).keys

@@ -147,20 +147,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.callcenter.pbx.plugins.module_utils import (
-    release_diff,
-    release_plan,
-    release_report,
-)
-from ansible_collections.callcenter.pbx.plugins.module_utils.docker_engine import DockerEngine, DockerError
-from ansible_collections.callcenter.pbx.plugins.module_utils.registration_capture import CaptureFiles
-from ansible_collections.callcenter.pbx.plugins.module_utils.release_pbx import ContainerPbx
-from ansible_collections.callcenter.pbx.plugins.module_utils.release_transaction import (
-    Rejected,
-    RolledBack,
-    Transaction,
-)
-from ansible_collections.callcenter.pbx.plugins.module_utils.release_tree import ReleaseTree, TreeBusy
 
 ARGUMENTS: dict[str, Any] = {
     "root_dir": {"type": "path", "default": "/opt/callcenter"},
@@ -190,6 +176,25 @@ ARGUMENTS: dict[str, Any] = {
 
 def main() -> None:
     """Entry point."""
+    # Imported here: the controller's side reads ARGUMENTS in every run, and none of this.
+    from ansible_collections.callcenter.pbx.plugins.module_utils import (
+        release_diff,
+        release_plan,
+        release_report,
+    )
+    from ansible_collections.callcenter.pbx.plugins.module_utils.docker_engine import (
+        DockerEngine,
+        DockerError,
+    )
+    from ansible_collections.callcenter.pbx.plugins.module_utils.registration_capture import CaptureFiles
+    from ansible_collections.callcenter.pbx.plugins.module_utils.release_pbx import ContainerPbx
+    from ansible_collections.callcenter.pbx.plugins.module_utils.release_transaction import (
+        Rejected,
+        RolledBack,
+        Transaction,
+    )
+    from ansible_collections.callcenter.pbx.plugins.module_utils.release_tree import ReleaseTree, TreeBusy
+
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     wanted = module.params
     files = {name: str(content) for name, content in wanted["files"].items()}

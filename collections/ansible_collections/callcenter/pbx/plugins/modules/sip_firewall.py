@@ -189,9 +189,6 @@ refused:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_change import plan
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_cut import cut
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_server import Unable
 
 RAW_LIST: dict[str, Any] = {"type": "list", "elements": "raw", "default": []}
 PROTECTED: dict[str, Any] = {
@@ -222,13 +219,18 @@ ARGUMENTS: dict[str, Any] = {
 
 def main() -> None:
     """Entry point."""
+    # Imported here: the controller's side reads ARGUMENTS in every run, and none of this.
+    from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_change import plan
+    from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_cut import cut
+    from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_server import Unable
+
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
-        change = plan(module.params, may_lack_programs=module.check_mode)
+        change = plan(module.params, may_lack_programs=module.check_mode, for_diff=module._diff)
         result = change.result()
         if not module.check_mode:
             change.make()
-            done = cut(change.newly_blocked(), module.params["container"])
+            done = cut(change.to_cut(), module.params["container"])
             result["cut"] = {"flows": done.flows, "calls": done.calls}
             result["warnings"] += done.warnings
         for warning in result.pop("warnings"):

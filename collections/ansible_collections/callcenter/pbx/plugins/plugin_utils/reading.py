@@ -10,8 +10,8 @@ is open anyway.
 
 from __future__ import annotations
 
-import ast
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -23,17 +23,23 @@ from ansible.plugins.action import ActionBase
 _PACKAGE = "ansible_collections.callcenter.pbx.plugins.module_utils"
 _DIRECTORY = Path(__file__).parents[1] / "module_utils"
 _MARK = "callcenter-reading:"
+_IMPORT = re.compile(
+    rf"^ *from (?:\.|{re.escape(_PACKAGE)}\.?)(\w*) import (\([^)]*\)|[^\n#]*)", re.MULTILINE
+)
 
 _BOOTSTRAP = """
-import importlib, importlib.abc, importlib.util, json, sys
+import importlib, importlib.util, json, sys
 
 package, sources, entry, arguments, mark = json.loads({payload!r})
 modules = {{package + "." + name: source for name, source in sources.items()}}
 
-class Sent(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class Sent:
     def find_spec(self, name, path, target=None):
         if name in modules or (package + ".").startswith(name + "."):
             return importlib.util.spec_from_loader(name, self, is_package=name not in modules)
+
+    def create_module(self, spec):
+        return None
 
     def exec_module(self, module):
         if module.__name__ in modules:
@@ -60,7 +66,8 @@ def read_remotely(
     if interpreter is None:
         return None
     script = _script(entry, arguments)
-    done = action._low_level_execute_command(f"{interpreter} -", in_data=script.encode())
+    # The standard library alone, which starts sooner and is nobody else's.
+    done = action._low_level_execute_command(f"{interpreter} -I -S -", in_data=script.encode())
     if done["rc"] != 0:
         return None
     for line in reversed(done["stdout"].splitlines()):
@@ -91,13 +98,12 @@ def _sources(module: str) -> dict[str, str]:
 
 
 def _imports(source: str) -> Iterator[str]:
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom):
-            module = f"{_PACKAGE}.{node.module or ''}".rstrip(".") if node.level else node.module or ""
-            if module == _PACKAGE:
-                yield from (alias.name for alias in node.names)
-            elif module.startswith(f"{_PACKAGE}."):
-                yield module.removeprefix(f"{_PACKAGE}.")
+    """What a file imports from ``module_utils``; to parse it whole would take longer than asking."""
+    for module, names in _IMPORT.findall(source):
+        if module:
+            yield module
+        else:
+            yield from (name.split()[0] for name in names.strip("()").split(",") if name.strip())
 
 
 def _interpreter(action: ActionBase, task_vars: Mapping[str, Any]) -> str | None:
