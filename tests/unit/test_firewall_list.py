@@ -99,9 +99,6 @@ class FakeHost:
     def set(self, version: int, expected: int) -> firewall.Set:
         return firewall.parse_set(self.live[firewall.SETS[version]] or "")
 
-    def begin(self, *argv: str) -> Callable[[], str]:
-        return lambda: self.output(*argv) or ""
-
     def differing(self, files: dict[str, str]) -> dict[str, str]:
         return {name: text for name, text in files.items() if self.files.get(name) != text}
 
@@ -157,13 +154,20 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> FakeHost:
     return host
 
 
-def ask(digest: str = "a") -> dict[str, Any] | None:
-    result: dict[str, Any] | None = firewall_change.unchanged(digest, **OPTIONS)["result"]
+def ask(host: FakeHost, digest: str = "a", **options: Any) -> dict[str, Any] | None:
+
+    def saving(name: str) -> Callable[[], str]:
+        return lambda: host.output("ipset", "save", name) or ""
+
+    live = {version: saving(name) for version, name in firewall.SETS.items()}
+    result: dict[str, Any] | None = firewall_change.unchanged(digest, live, **{**OPTIONS, **options})[
+        "result"
+    ]
     return result
 
 
 def test_an_unchanged_list_is_known_by_its_digest(deployed: FakeHost) -> None:
-    result = ask()
+    result = ask(deployed)
     assert result is not None
     assert (result["changed"], result["entries"], result["warnings"]) == (
         False,
@@ -229,14 +233,14 @@ def _rules_gone(host: FakeHost) -> None:
     ],
 )
 def test_what_somebody_changed_by_hand_is_noticed(deployed: FakeHost, meddle: Any) -> None:
-    assert ask() is not None
+    assert ask(deployed) is not None
     meddle(deployed)
-    assert ask() is None
+    assert ask(deployed) is None
 
 
 def test_another_list_or_other_protected_networks_are_noticed(deployed: FakeHost) -> None:
-    assert ask("b") is None
-    assert firewall_change.unchanged("a", **{**OPTIONS, "never_block": ["192.0.2.1"]})["result"] is None
+    assert ask(deployed, "b") is None
+    assert ask(deployed, never_block=["192.0.2.1"]) is None
 
 
 def test_a_list_that_is_written_otherwise_but_means_the_same_is_no_change(deployed: FakeHost) -> None:

@@ -61,7 +61,7 @@ def test_the_short_way_says_what_the_module_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "entry", ["host_survey", "smoke_probe", "release_reading", "firewall_change", "blocked_host"]
+    "entry", ["host_survey", "smoke_probe", "release_reading", "firewall_reading", "blocked_host"]
 )
 def test_what_is_sent_needs_nothing_but_the_standard_library(entry: str) -> None:
     program = reading._script(f"{entry}.no_such_function", {})

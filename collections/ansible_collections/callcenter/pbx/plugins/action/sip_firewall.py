@@ -47,7 +47,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             digest = digest_of(blacklist, sources)
             asked = {key: value for key, value in arguments.items() if key not in _NOT_READ}
             found = read_remotely(
-                self, "firewall_change.unchanged", {**asked, "digest": digest}, task_vars or {}
+                self, "firewall_reading.unchanged", {**asked, "digest": digest}, task_vars or {}
             )
             is_right = found is not None and found["result"] is not None
             if not is_right:  # what is in force was read when it was brought

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -191,13 +191,14 @@ def plan_rules(options: Mapping[str, Any], host: Host, may_lack_programs: bool =
     )
 
 
-def unchanged(digest: str, **options: Any) -> dict[str, Any]:
+def unchanged(digest: str, saving: Mapping[int, Callable[[], str]], **options: Any) -> dict[str, Any]:
     """Return the module's result as ``result`` where nothing has to change, None where there is work.
 
     The list itself is not needed for that: the host remembers from which one the saved sets were made, and
     the members of the kernel's sets are compared with the saved ones.
 
     :param digest: of the list as the controller knows it
+    :param saving: return what ``ipset save`` prints of each set of the list, by IP version
     """
     try:
         record = firewall_list.read_record(read_text(STATE_DIR / firewall_list.RECORD))
@@ -205,8 +206,6 @@ def unchanged(digest: str, **options: Any) -> dict[str, Any]:
         if record is None or record.digest != digest or saved is None:
             return {"result": None}
         host = Host()
-        # The longest of all readings: it goes on beside the others.
-        saving = {version: host.begin("ipset", "save", name) for version, name in firewall.SETS.items()}
         protected = firewall_list.read_protected(options, host.protected())
         rules = plan_rules(options, host)
         bans = plan_bans(host, protected)

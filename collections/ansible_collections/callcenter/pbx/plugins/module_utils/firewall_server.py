@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,20 +71,6 @@ class Host:
         except FileNotFoundError:
             return None
         return done.stdout if done.returncode == 0 else None
-
-    def begin(self, *argv: str) -> Callable[[], str]:
-        """Start a command; the returned function waits for its end and returns what it printed."""
-        # Not a pipe: the command would wait for its reader.
-        stream = os.fdopen(os.memfd_create(argv[0]), "rb")
-        process = subprocess.Popen(argv, stdout=stream, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
-
-        def finish() -> str:
-            process.wait()
-            with stream:
-                stream.seek(0)
-                return stream.read().decode()
-
-        return finish
 
     def feed(self, text: str, *argv: str) -> None:
         """Run a command with `text` as its standard input.
