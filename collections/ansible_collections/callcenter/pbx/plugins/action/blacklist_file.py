@@ -4,11 +4,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +19,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_networks i
     find_conflicts,
     parse_network,
 )
+from ansible_collections.callcenter.pbx.plugins.plugin_utils import whole_file
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.blacklist_document import (
     NEW_FILE,
     DocumentError,
@@ -66,16 +64,20 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return {**result, "changed": False, "blacklist": wanted["blacklist"], "notes": []}
         try:
             check_request(block, unblock, wanted["reason"], read_protected(wanted["protected_networks"]))
-            with locked(path.parent):
+            with whole_file.locked(path.parent):
                 before = path.read_text(encoding="utf-8") if path.exists() else NEW_FILE
                 check_in_force(before, wanted["blacklist"])
                 edited = edit(before, block, unblock, wanted["reason"])
                 if edited.text != before:
                     check_writable(path)
                     if not self._task.check_mode:
-                        replace(path, edited.text)
+                        write(path, edited.text)
         except DocumentError as error:
             raise AnsibleActionFail(f"{path} {error}. It was not touched.") from None
+        except whole_file.Busy:
+            raise AnsibleActionFail(
+                f"{path}: another run is editing it. Try again when that one has ended."
+            ) from None
         except (ValueError, OSError) as error:
             raise AnsibleActionFail(f"{error}. {path} was not touched.") from None
         notes = [*edited.notes, *listed_elsewhere(unblock, wanted["blacklist_files"])]
@@ -135,6 +137,13 @@ def check_writable(path: Path) -> None:
         raise PermissionError(f"{path.parent} cannot be written to")
 
 
+def write(path: Path, text: str) -> None:
+    """Replace the file; what a link leads to is replaced, the link stays."""
+    target = path.resolve()
+    mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
+    whole_file.replace(target, text.encode(), mode)
+
+
 def listed_elsewhere(unblock: Sequence[str], files: Sequence[str]) -> Iterator[str]:
     """Yield what plain lists still block of what is unblocked."""
     networks = {text: network_at(text) for text in unblock}
@@ -147,31 +156,3 @@ def listed_elsewhere(unblock: Sequence[str], files: Sequence[str]) -> Iterator[s
         for text, network in networks.items():
             if network and index.overlapping(network):
                 yield f"{text} is still blocked by {source.name}"
-
-
-@contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Keep other runs from editing meanwhile. The lock leaves no file and ends with the process."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def replace(path: Path, text: str) -> None:
-    """Replace a file as a whole; what a link leads to is replaced, the link stays."""
-    target = path.resolve()
-    mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".new")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).chmod(mode)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

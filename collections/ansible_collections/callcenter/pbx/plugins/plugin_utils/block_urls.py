@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.callcenter.pbx.plugins.plugin_utils import whole_file
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.block_fetch import SCHEMES, Address, fetch
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.block_sources import (
     Source,
@@ -103,28 +102,28 @@ class Cache:
         return Copy(content.decode("utf-8", "replace"), checksum, str(fetched), validators)
 
     def write(self, address: Address, content: bytes, validators: Mapping[str, str]) -> None:
-        """Keep a copy."""
+        """Keep a copy.
+
+        :raises SourceError: it cannot be kept
+        """
         about = {
             "url": address.name,
             "sha256": hashlib.sha256(content).hexdigest(),
             "fetched": time.strftime("%Y-%m-%d %H:%M", time.gmtime()),
             "validators": dict(validators),
         }
-        self._directory.mkdir(parents=True, exist_ok=True)
-        _replace(self._path(address, "list"), content)
-        _replace(self._path(address, "json"), json.dumps(about, indent=1).encode())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Replace a file as a whole; several runs may do so at once."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            with whole_file.locked(self._directory):
+                whole_file.replace(self._path(address, "list"), content)
+                whole_file.replace(self._path(address, "json"), json.dumps(about, indent=1).encode())
+        except whole_file.Busy:
+            raise SourceError(f"{self._directory}: another run writes there. Run again later") from None
+        except OSError as error:
+            raise SourceError(
+                f"{address.name}: no copy of it can be kept in {self._directory}: {error.strerror}. "
+                "Make room there, or let this user write there"
+            ) from error
 
 
 def _current(address: Address, copy: Copy | None, cache: Cache) -> str:

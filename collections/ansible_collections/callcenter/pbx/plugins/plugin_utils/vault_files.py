@@ -6,10 +6,8 @@ Plain text of a vault never reaches the disk, and files are made for their owner
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import socket
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -21,8 +19,8 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.vault_document impo
     read_maps,
 )
 from ansible_collections.callcenter.pbx.plugins.module_utils.vault_rotation import Journal, Owner
+from ansible_collections.callcenter.pbx.plugins.plugin_utils import whole_file
 
-LOCK_SECONDS = 10.0
 NO_PASSWORD = (
     "no vault password was given. Run with --ask-vault-pass (-J), or name a file that holds it: "
     "ANSIBLE_VAULT_PASSWORD_FILE=<file>"
@@ -55,32 +53,18 @@ class VaultFiles:
         self._used: tuple[str | None, Secret] | None = None
 
     @contextlib.contextmanager
-    def locked(self, seconds: float = LOCK_SECONDS) -> Iterator[None]:
+    def locked(self, seconds: float = whole_file.LOCK_SECONDS) -> Iterator[None]:
         """Keep other runs from editing for the time of a with block; waits that long for its turn.
-
-        The lock is on the directory, so it leaves no file, and the kernel drops it with the process.
 
         Raises VaultFileError when another run keeps it.
         """
         try:
-            directory = os.open(self.path.parent, os.O_RDONLY)
-        except OSError as error:
-            raise VaultFileError(f"{self.path.parent}: {error.strerror}") from None
-        try:
-            deadline = time.monotonic() + seconds
-            while True:
-                try:
-                    fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise VaultFileError(
-                            f"{self.path}: another run is editing it. Try again when that one has ended"
-                        ) from None
-                    time.sleep(0.1)
-            yield
-        finally:
-            os.close(directory)
+            with whole_file.locked(self.path.parent, seconds):
+                yield
+        except whole_file.Busy:
+            raise VaultFileError(
+                f"{self.path}: another run is editing it. Try again when that one has ended"
+            ) from None
 
     def read(self) -> str | None:
         """Return the vault's text; None when there is no vault.
@@ -144,7 +128,7 @@ class VaultFiles:
     def remove_journal(self) -> None:
         """End the rotation."""
         self.journal_path.unlink(missing_ok=True)
-        _sync_directory(self.path.parent)
+        whole_file.sync_directory(self.path.parent)
 
     def _decrypt(self, path: Path, content: bytes) -> str:
         if not self._secrets:
@@ -228,27 +212,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Put a file in the place of another: the old one stays whole until the new one is on the disk."""
-    staged = path.with_name(f".{path.name}.new")
     try:
-        staged.unlink(missing_ok=True)
-        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-            if os.geteuid() == 0:  # as root in somebody's checkout: the file stays theirs
-                owner = (path if path.exists() else path.parent).stat()
-                os.fchown(stream.fileno(), owner.st_uid, owner.st_gid)
-        staged.replace(path)
-        _sync_directory(path.parent)
+        whole_file.replace(path, content)
     except OSError as error:
         raise VaultFileError(f"{path}: cannot be written: {error.strerror}") from None
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
