@@ -478,6 +478,17 @@ NOT_FIRST = (
             id="a carrier was turned away",
         ),
         pytest.param(
+            in_log(no_endpoint={"172.18.0.1": 40}),
+            [
+                (
+                    "log-activity?",
+                    "Whoever guesses passwords is not banned",
+                    "40 requests of strangers seem to come from 172.18.0.1, Docker's own gateway",
+                )
+            ],
+            id="Docker hides who calls",
+        ),
+        pytest.param(
             in_table("iptables", "-A DOCKER-USER -j SIP-BLACKLIST", NOT_FIRST),
             [
                 (

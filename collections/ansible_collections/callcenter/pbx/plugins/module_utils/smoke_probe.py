@@ -111,7 +111,9 @@ def _container(engine: DockerEngine, name: str) -> tuple[dict[str, Any] | None, 
         return None, None
     state = found["State"]
     labels = found["Config"].get("Labels") or {}
-    ports = (found.get("NetworkSettings") or {}).get("Ports") or {}
+    network = found.get("NetworkSettings") or {}
+    ports = network.get("Ports") or {}
+    gateways = {one.get("Gateway") for one in (network.get("Networks") or {}).values()}
     return {
         "running": bool(state.get("Running")) and not state.get("Restarting"),
         "status": state.get("Status", ""),
@@ -122,6 +124,7 @@ def _container(engine: DockerEngine, name: str) -> tuple[dict[str, Any] | None, 
         "image": found["Config"].get("Image", ""),
         "project": labels.get(f"{_COMPOSE_LABEL}project"),
         "service": labels.get(f"{_COMPOSE_LABEL}service"),
+        "gateways": sorted(filter(None, gateways)),
         "ports": {
             port: sorted({f"{one['HostIp']} {one['HostPort']}" for one in bound or ()})
             for port, bound in ports.items()

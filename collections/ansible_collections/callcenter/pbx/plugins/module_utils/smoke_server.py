@@ -119,6 +119,17 @@ def log_activity(wanted: Wanted, evidence: Evidence) -> Outcome:
             Problem(f"trunk {trunk.name} was turned away, {source}: {refused[source]} times", is_warning=True)
             for source in ours
         ]
+    problems += [
+        Problem(
+            f"{refused[gateway]} requests of strangers seem to come from {gateway}, Docker's own gateway",
+            "Nobody can be banned whom Docker hides: update Docker (29.5 has this fault), keep the proxy "
+            f"off, run `conntrack -D -p udp --orig-port-dst {wanted.sip_port}` on the server.",
+            "Whoever guesses passwords is not banned",
+            is_warning=True,
+        )
+        for gateway in (evidence.container or {}).get("gateways", ())
+        if gateway in refused
+    ]
     if log["no_auth"]:
         symptom = '"There were no auth ids available": outgoing calls failed'
         remedy = "If the check of the trunks' auths passes, it is over."
