@@ -12,14 +12,20 @@ from lab.driver.scanner import Scanner
 SWAPS = Path(__file__).with_name("swaps.yml")
 
 
-def test_listed_is_dropped_and_unlisted_is_answered_all_the_time(lab: Parties) -> None:
+LENGTH = 10_000
+
+
+def test_listed_is_dropped_and_unlisted_is_answered_all_the_time(lab: Parties, tmp_path: Path) -> None:
+    long_list = tmp_path / "long.txt"
+    long_list.write_text("".join(f"24.{n >> 15}.{n >> 7 & 255}.{2 * n & 255}\n" for n in range(LENGTH)))
     # A stranger who asks that often would be banned; a carrier is not.
     listed, unlisted = lab.scanner, Scanner(lab.umatilla.machine, lab.pbx)
+    variables = {"scanner": listed.machine.address, "long_list": str(long_list)}
     with redeployed("playbooks/host.yml", {"pbx_blacklist": [listed.machine.address]}):
         asking = [speaker.keep_asking("OPTIONS", interval=0.01) for speaker in (listed, unlisted)]
         try:
             with record(listed.machine, unlisted.machine) as recorded:
-                swapped = run_playbook(str(SWAPS), variables={"scanner": listed.machine.address})
+                swapped = run_playbook(str(SWAPS), variables=variables)
         finally:
             for process in asking:
                 process.stop()
