@@ -17,8 +17,8 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
     channel.send(request.encode())
     try:
         print(channel.recv(65535).decode(), end="")
-    except TimeoutError:
-        pass
+    except OSError:
+        pass  # silence, or word by ICMP that there will be no answer
 """
 _KEEP_ASKING = """
 import socket, sys, time
@@ -44,7 +44,7 @@ class Scanner:
     def ask(
         self, method: str, user: str = "", *, caller: str = "1000", seconds: float = 2.0
     ) -> SipMessage | None:
-        """Send one request and return the first answer; None if ``seconds`` pass in silence.
+        """Send one request and return the first answer; None if there is none in ``seconds``.
 
         Args:
             method: OPTIONS, INVITE, REGISTER…

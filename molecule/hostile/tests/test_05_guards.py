@@ -8,9 +8,12 @@ from dataclasses import dataclass
 
 import pytest
 
+from lab.driver.agents import Pbx
 from lab.driver.capture import record
 from lab.driver.parties import Parties
 from lab.driver.playbook import deploy, redeployed
+from lab.driver.scanner import Scanner
+from lab.driver.server import CONTAINER
 
 DID = "+19863334949"
 
@@ -61,6 +64,41 @@ def test_guard_is_recognised_and_opened(lab: Parties, guard: Guard) -> None:
     assert again.changed == 0, again.output
     assert lab.umatilla.call(DID, caller="+15550102001").wait().status == 200
     assert lab.phone_100.call("101").wait().status == 200
+
+
+# Answers whatever comes with itself.
+ECHO = """
+import select, socket, sys
+channels = []
+for port in sys.argv[1:]:
+    channels.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    channels[-1].bind(("", int(port)))
+while True:
+    for channel in select.select(channels, [], [])[0]:
+        channel.sendto(*channel.recvfrom(65535))
+"""
+CLOSED_PORT = 5999
+
+
+@pytest.fixture
+def echo(lab: Parties, guard: Guard) -> Iterator[None]:
+    """The server itself answers, where otherwise the PBX's container does, and on a port nobody asked for."""
+    lab.server.run(["docker", "stop", "--time", "5", CONTAINER])
+    process = lab.server.start(["python3", "-c", ECHO, str(lab.pbx.sip_port), str(CLOSED_PORT)], "echo")
+    lab.server.wait_for_udp_port(CLOSED_PORT)
+    yield
+    process.stop()
+    lab.server.run(["docker", "start", CONTAINER])
+    lab.server.wait_until_healthy(60)
+    for phone in lab.phones:
+        phone.switch_on()
+
+
+def test_ports_are_open_for_packets_to_the_host_itself(lab: Parties, echo: None) -> None:
+    carrier = lab.umatilla.machine
+    assert Scanner(carrier, lab.pbx).ask("OPTIONS", seconds=1) is not None
+    assert Scanner(carrier, Pbx(lab.pbx.address, CLOSED_PORT)).ask("OPTIONS", seconds=1) is None
+    assert lab.scanner.ask("OPTIONS", seconds=1) is None
 
 
 def test_listed_source_hears_nothing_while_it_is_reloaded(lab: Parties, guard: Guard) -> None:
