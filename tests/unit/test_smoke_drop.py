@@ -67,6 +67,34 @@ def test_counters() -> None:
     assert smoke_drop.counters(text) == {"192.0.2.77": 3, "203.0.113.7": 120}
 
 
+def test_senders_that_are_listed_are_counted_by_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    saved = {
+        "sip-blacklist-v4": "add sip-blacklist-v4 192.0.2.0/24 packets 6 bytes 96\n"
+        "add sip-blacklist-v4 203.0.113.7 packets 0 bytes 0\n",
+        "sip-blacklist-v6": "add sip-blacklist-v6 2001:db8::/32 packets 3 bytes 96\n",
+    }
+    monkeypatch.setattr(smoke_drop, "_run", lambda *argv: saved[argv[2]])
+    assert smoke_drop._listed_packets({"192.0.2.77", "192.0.2.120", "2001:db8:1:2::"}) == {
+        "192.0.2.77": 3,
+        "192.0.2.120": 3,
+        "2001:db8:1:2::": 3,
+    }
+    assert smoke_drop._listed_packets(()) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("", False, id="none"),
+        pytest.param("00000000000000000000000000000001 01 80 10 80       lo\n", False, id="loopback"),
+        pytest.param("fe800000000000000042c6fffe12000a 12 40 20 80     eth1\n", False, id="link-local"),
+        pytest.param("20010002000000000000000000000010 12 40 00 82     eth1\n", True, id="global"),
+    ],
+)
+def test_speaks_ipv6(text: str, expected: bool) -> None:
+    assert smoke_drop.speaks_ipv6(text) is expected
+
+
 def test_a_machine_on_which_nothing_can_be_sent_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> int:
         raise smoke_drop.Untried("there is no /dev/net/tun (Operation not permitted)")

@@ -207,14 +207,20 @@ def test_damaged_chain_is_reported_and_put_right(lab: Parties, damage: list[str]
     deploy("playbooks/smoke.yml")
 
 
-def test_smoke_finds_a_chain_that_looks_right_and_drops_nothing(lab: Parties) -> None:
-    """Every rule of ours stands where it should, and somebody's own one lets the tested sources pass."""
-    exception = ["SIP-BLACKLIST", "-s", "192.0.2.0/24", "-j", "RETURN"]
-    lab.server.run(["iptables", "-I", *exception])
+def test_smoke_takes_nothing_for_dropped_that_the_chain_did_not_drop(lab: Parties) -> None:
+    """Every rule of ours stands where it should, and the packets of the trial never come there."""
+    elsewhere = ["PREROUTING", "-s", "192.0.2.0/24", "-j", "DROP"]
+    lab.server.run(["iptables", "-t", "raw", "-I", *elsewhere])
     try:
         reported = run_playbook("playbooks/smoke.yml")
         assert reported.exit_code != 0
         assert "1 failed (ban: tried)" in reported.words
     finally:
-        lab.server.run(["iptables", "-D", *exception])
+        lab.server.run(["iptables", "-t", "raw", "-D", *elsewhere])
     deploy("playbooks/smoke.yml")
+
+
+def test_smoke_is_not_misled_by_a_list_of_bogons(lab: Parties, list_as_before: None) -> None:
+    """Such lists have the networks in them whose addresses the check sends from."""
+    deploy(BLACKLIST, {"pbx_blacklist": ["192.0.2.0/24", "2001:db8::/32"]})
+    assert "9 of 9 packets" in deploy("playbooks/smoke.yml").words

@@ -17,19 +17,22 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import BANNED, NEVER
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import BANNED, NEVER, SETS
 from ansible_collections.callcenter.pbx.plugins.module_utils.host_command import ENVIRONMENT
 
 PACKETS = 3
 _WAIT_SECONDS = 1.0
 _BAN_SECONDS = 10
+
+_IPV6_ADDRESSES = Path("/proc/net/if_inet6")
+_GLOBAL = "00"
 
 _DEVICE = Path("/dev/net/tun")
 _DEVICE_NUMBER = os.makedev(10, 200)
@@ -93,6 +96,9 @@ def _try(descriptor: int, senders: Mapping[str, Way]) -> list[dict[str, Any]]:
     for sender, way in senders.items():
         if _is_in(NEVER[way.version], sender):
             raise Untried(f"{sender}, an address for documentation, is protected on this host")
+    # Lists of bogons have these networks in them: then the list drops the packets, before a ban could.
+    listed = {sender for sender, way in senders.items() if _is_in(SETS[way.version], sender)}
+    former = _listed_packets(listed)
     names = {sender: BANNED[way.version] for sender, way in senders.items()}
     _ipset(
         f"add {name} {sender} timeout {_BAN_SECONDS} comment smoke -exist\n" for sender, name in names.items()
@@ -102,7 +108,7 @@ def _try(descriptor: int, senders: Mapping[str, Way]) -> list[dict[str, Any]]:
             packet = udp_packet(sender, way.address or _OUR_END[way.version], way.port)
             for _ in range(PACKETS):
                 os.write(descriptor, packet)
-        counted = _count(senders)
+        counted = _count(senders, listed, former)
     finally:
         _ipset(f"del {name} {sender} -exist\n" for sender, name in names.items())
     return [
@@ -124,17 +130,37 @@ def _is_in(name: str, address: str) -> bool:
     return subprocess.run(argv, check=False, env=ENVIRONMENT).returncode == 0
 
 
-def _count(senders: Mapping[str, Way]) -> dict[str, int]:
-    """Return the packets each sender's ban has counted, waiting for those still on their way."""
+def _count(senders: Mapping[str, Way], listed: Collection[str], former: Mapping[str, int]) -> dict[str, int]:
+    """Return the packets that were dropped of each sender, waiting for those still on their way.
+
+    :param listed: the senders whose packets the list counts, not the ban
+    :param former: what the list had counted of them before
+    """
     deadline = time.monotonic() + _WAIT_SECONDS
+    versions = {one.version for one in senders.values()}
     while True:
-        text = "".join(
-            _run("ipset", "save", BANNED[version]) for version in {one.version for one in senders.values()}
+        counted = counters("".join(_run("ipset", "save", BANNED[version]) for version in versions))
+        counted.update(
+            (sender, packets - former[sender]) for sender, packets in _listed_packets(listed).items()
         )
-        counted = counters(text)
         if all(counted.get(sender, 0) >= PACKETS for sender in senders) or time.monotonic() > deadline:
             return counted
         time.sleep(0.05)
+
+
+def _listed_packets(senders: Collection[str]) -> dict[str, int]:
+    """Return the packets the list has counted of each sender: of its network, shared out among those in it."""
+    if not senders:
+        return {}
+    # Parsed are those alone that have counted anything: the list may be long.
+    text = "".join(_run("ipset", "save", name) for name in SETS.values())
+    networks = {ip_network(member): packets for member, packets in counters(text).items() if packets}
+    found = dict.fromkeys(senders, 0)
+    for network, packets in networks.items():
+        inside = [sender for sender in senders if ip_address(sender) in network]
+        for sender in inside:
+            found[sender] += packets // len(inside)
+    return found
 
 
 def counters(text: str) -> dict[str, int]:
@@ -160,14 +186,26 @@ def _interface() -> Iterator[tuple[int, set[int]]]:
         _run("ip", "address", "add", f"{_OUR_END[4]}/{_LENGTH[4]}", "dev", name)
         _run("ip", "link", "set", "dev", name, "up")
         versions = {4}
-        try:
+        if speaks_ipv6(_read(_IPV6_ADDRESSES)):
+            # It may be switched off for new interfaces, and on for those in use.
+            Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("0", encoding="ascii")
             _run("ip", "-6", "address", "add", f"{_OUR_END[6]}/{_LENGTH[6]}", "dev", name, "nodad")
             versions.add(6)
-        except Untried:
-            pass  # a host without IPv6 has no such packets
         yield descriptor, versions
     finally:
         os.close(descriptor)  # the interface and its addresses go with it
+
+
+def speaks_ipv6(text: str) -> bool:
+    """Read /proc/net/if_inet6: whether any address is one that others can send to."""
+    return any(line.split()[3] == _GLOBAL for line in text.splitlines())
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except FileNotFoundError:
+        return ""  # this kernel has no IPv6
 
 
 def _open_device() -> int:
