@@ -149,7 +149,7 @@ def _count(senders: Mapping[str, Way], listed: Collection[str], former: Mapping[
 
 
 def _listed_packets(senders: Collection[str]) -> dict[str, int]:
-    """Return the packets the list has counted of each sender: of its network, shared out among those in it."""
+    """Return the packets the list has counted of each sender: its network's, shared out among those in it."""
     if not senders:
         return {}
     # Parsed are those alone that have counted anything: the list may be long.
