@@ -359,7 +359,9 @@ def test_a_restart_of_fail2ban_leaves_a_ban_as_it_is(kernel: Kernel) -> None:
 def test_an_unban_before_the_end_lets_in_and_one_at_the_end_is_the_kernels(kernel: Kernel) -> None:
     now = int(time.time())
     assert kernel.run("unban", "203.0.113.7", str(now - 3600), "3600") == []
-    assert kernel.run("unban", "203.0.113.7", str(now), "3600") == ["-exist del sip-banned-v4 203.0.113.7"]
+    unbanned = ["-exist del sip-banned-v4 203.0.113.7"]
+    assert kernel.run("unban", "203.0.113.7", str(now), "3600") == unbanned
+    assert kernel.run("unban", "203.0.113.7", str(now - 3600), "-1") == unbanned * 2
 
 
 SAVED = """add sip-banned-v4 203.0.113.7 timeout 60 packets 0 bytes 0 comment "sip-guessing 1795468251"
@@ -414,7 +416,11 @@ def test_calls_of_banned_sources_are_hung_up(
     kernel: Kernel, restored: str, container: str, ended: list[str]
 ) -> None:
     kernel.channels.write_text(CHANNELS)
-    kernel.members.write_text("sip-banned-v4 203.0.113.7\nsip-banned-v6 2001:db8::7\n")
+    banned = ["203.0.113.7", "198.51.100.1"]
+    kernel.members.write_text(
+        "".join(f"sip-banned-v4 {address}\n" for address in banned)
+        + "sip-banned-v6 2001:db8::7\nsip-never-v4 198.51.100.1\n"
+    )
     kernel.run("hangup", restored, container)
     assert kernel.calls_in_time(len(ended)) == [
         f"exec pbx asterisk -rx channel request hangup PJSIP/{name}" for name in ended
