@@ -49,12 +49,15 @@ class Process:
             machine.container.id, ["sh", "-c", line], environment={"TERM": "xterm"}
         )["Id"]
         api.exec_start(self._exec_id, detach=True)
+        self._exit_code: int | None = None
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs."""
-        state = docker_client().api.exec_inspect(self._exec_id)
-        return None if state["Running"] else state["ExitCode"]
+        """None while it runs. Kept once known: the engine forgets what ended some minutes ago."""
+        if self._exit_code is None:
+            state = docker_client().api.exec_inspect(self._exec_id)
+            self._exit_code = None if state["Running"] else state["ExitCode"]
+        return self._exit_code
 
     @property
     def output(self) -> str:

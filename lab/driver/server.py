@@ -88,6 +88,11 @@ class Server(Machine):
         """Restart the engine on the server."""
         self.run(["systemctl", "restart", "docker"], 120)
 
+    def entries(self, name: str) -> list[str]:
+        """The members of one of the kernel's sets."""
+        lines = self.run(["ipset", "save", name]).splitlines()
+        return [line.split()[2] for line in lines if line.startswith("add ")]
+
     def banned(self) -> dict[str, int]:
         """The addresses and networks that are banned in the kernel, with the seconds that are left."""
         lines = self.run(["sh", "-c", "ipset save sip-banned-v4; ipset save sip-banned-v6"]).splitlines()
