@@ -69,18 +69,23 @@ def test_source_that_is_never_blocked_is_not_banned(lab: Parties) -> None:
 @pytest.mark.parametrize("victim", ["lab-pop-ashburn", "lab-carrier-two"])
 def test_forged_carrier_is_not_banned(lab: Parties, victim: str) -> None:
     pop = next(pop for pop in lab.carriers if pop.machine.name == victim)
-    mark = lab.server.log_size()
-    forge(lab.scanner.machine, lab.pbx, pop.machine.address).wait(30)
+    with record(pop.machine) as recorded:
+        forge(lab.scanner.machine, lab.pbx, pop.machine.address).wait(30)
+    # The PBX has taken them for the carrier's: that one gets the answers.
+    answered = [i for i in recorded.of(pop.machine).sip if i.source.host == lab.pbx.address]
+    assert [i for i in answered if i.message.call_id.startswith("forged-")]
     # Were any of it an offence, this would follow.
     lab.server.run(["fail2ban-client", "set", "sip-guessing", "banip", pop.machine.address])
     time.sleep(3)
     assert pop.machine.address not in lab.server.banned()
     assert pop.call("+19863334949", caller="+15550100123").wait().status == 200
-    assert pop.machine.address in lab.server.log_since(mark)
 
 
 def test_forged_gateway_of_docker_is_not_banned(lab: Parties) -> None:
-    """Where Docker hides who calls, everybody seems to be its gateway: a ban of it would be one of all."""
+    """Where Docker hides who calls, everybody seems to be its gateway: a ban of it would be one of all.
+
+    The kernel takes no packet from outside with an address of its own, so the ban is asked for by hand.
+    """
     network = lab.server.run(
         ["docker", "network", "ls", "--filter", "name=callcenter", "--format", "{{.Name}}"]
     )
