@@ -1,17 +1,13 @@
-"""Reading the inventory's variables into the typed model: shapes, types, ranges and formats.
+"""Reading the inventory's variables into the typed model, one function a kind of thing.
 
-Nothing here raises for bad input: each problem becomes a `Fault` and reading goes on with a harmless value,
-so that one run reports everything.
+Nothing here raises for bad input: see `model_reader`.
 """
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Callable, Mapping, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from ipaddress import IPv4Address
 from typing import Any
-from urllib.parse import urlsplit
 
 from .model import (
     BlockUrl,
@@ -26,232 +22,29 @@ from .model import (
     Outbound,
     RtpPorts,
     Trunk,
-    parse_network,
     parse_range,
 )
-from .numbering import is_e164
-
-CODECS = ("ulaw", "alaw")
-DIAL_OPTIONS = "tTkKhHrR"
-_MISSING: Any = object()
-
-Check = Callable[[str], str | None]
-"""Takes a value, returns what is wrong with it (completing "... <value> ...") and the remedy, or None."""
-
-_HOST_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
-_SIP_URI = re.compile(r"sip:([A-Za-z0-9.-]+)(?::([0-9]{1,5}))?(;transport=(?:udp|tcp))?")
-
-
-def shown(value: object) -> str:
-    """Return ``value`` for a message: quoted when text, short, on one line."""
-    text = repr(str(value)) if isinstance(value, str) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def is_host_name(text: str) -> bool:
-    """True for a DNS name of at least two labels whose last is not a number."""
-    labels = text.split(".")
-    return (
-        len(text) <= 253
-        and len(labels) >= 2
-        and all(_HOST_LABEL.fullmatch(label) for label in labels)
-        and not labels[-1].isdigit()
-    )
-
-
-def _is_ipv4(text: str) -> bool:
-    try:
-        IPv4Address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def pattern(expression: str, remedy: str) -> Check:
-    """Return a check that the whole value matches ``expression``."""
-    compiled = re.compile(expression)
-    return lambda value: None if compiled.fullmatch(value) else remedy
-
-
-def e164(value: str) -> str | None:
-    return (
-        None
-        if is_e164(value)
-        else "write E.164: a plus, country code and number, digits only, as +19863334949"
-    )
-
-
-def sip_uri(value: str) -> str | None:
-    found = _SIP_URI.fullmatch(value)
-    good = found and (_is_ipv4(found[1]) or is_host_name(found[1])) and 0 < int(found[2] or 5060) <= 65535
-    return None if good else "write sip:<address or host name>[:port][;transport=udp|tcp]"
-
-
-def host_name(value: str) -> str | None:
-    return (
-        None
-        if is_host_name(value)
-        else "write a DNS name, as <trunk>.pstn.ashburn.twilio.com, without scheme or port"
-    )
-
-
-def one_of(*choices: str) -> Check:
-    return lambda value: None if value in choices else f"write one of: {', '.join(choices)}"
-
-
-def address(value: str) -> str | None:
-    return None if _is_ipv4(value) else "write an IPv4 address, as 203.0.113.7"
-
-
-def network(value: str) -> str | None:
-    if parse_network(value):
-        return None
-    for family in (IPv4Network, IPv6Network):
-        try:
-            loose = family(value, strict=False)
-        except ValueError:
-            continue
-        return f"it has host bits set: write {loose}, or {value.partition('/')[0]} for the one address"
-    return "write an address or a network, as 203.0.113.7 or 203.0.113.0/24"
-
-
-def web_address(value: str) -> str | None:
-    try:
-        parts = urlsplit(value)
-        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_good = False
-    return None if is_good else "write http://... or https://..."
-
-
-def list_path(value: str) -> str | None:
-    return (
-        None if value.strip() == value and "\0" not in value else "write a path, as blacklists/scanners.txt"
-    )
-
-
-checksum = pattern(
-    r"[0-9A-Fa-f]{64}|none",
-    "write the 64 hexadecimal digits that sha256sum prints, in quotes, or none for a list that changes",
+from .model_reader import (
+    CODECS,
+    Reader,
+    address,
+    checksum,
+    codec,
+    e164,
+    extension_number,
+    host_name,
+    is_ipv4,
+    list_path,
+    network,
+    one_of,
+    pattern,
+    prefix,
+    shown,
+    sip_uri,
+    web_address,
 )
-extension_number = pattern(r"[0-9]{2,6}", 'write 2 to 6 digits in quotes, as "100"')
-prefix = pattern(r"\+[0-9]{0,14}", 'write a plus and digits, as "+1900", or "+" alone for every number')
-codec = one_of(*CODECS)
 
-
-class Reader:
-    """Reads one mapping of the model. ``path`` is how messages name it, as ``pbx_trunks[0]``."""
-
-    def __init__(self, value: object, path: str, faults: list[Fault], top: bool = False) -> None:
-        self.path = path
-        self.faults = faults
-        self._top = top
-        self._seen: list[str] = []
-        self._values: Mapping[str, Any] = {}
-        self._readable = isinstance(value, Mapping)
-        if isinstance(value, Mapping):
-            self._values = {str(key): item for key, item in value.items()}
-        elif value is not None:
-            self.fault(
-                "", f"{shown(value)} is not a mapping", "Write `key: value` pairs as in the example inventory"
-            )
-
-    def name(self, key: str) -> str:
-        if not key:
-            return self.path
-        return key if self._top else f"{self.path}.{key}"
-
-    def fault(self, key: str, problem: str, remedy: str) -> None:
-        self.faults.append(Fault(self.name(key), problem, remedy))
-
-    def has(self, key: str) -> bool:
-        return self._values.get(key) is not None
-
-    def raw(self, key: str, default: Any = _MISSING) -> Any:
-        """Return the value of ``key``; missing or null without a default is a fault and gives None."""
-        self._seen.append(key)
-        value = self._values.get(key)
-        if value is not None:
-            return value
-        if default is _MISSING:
-            if self._readable:
-                self.fault(key, "is missing", "Add it; the example inventory shows the form")
-            return None
-        return default
-
-    def text(self, key: str, check: Check, default: Any = _MISSING, stand_in: str = "") -> str:
-        """Return text that passes ``check``, else ``stand_in``. A number gets the hint to quote it."""
-        value = self.raw(key, default)
-        if value is None:
-            return stand_in
-        return self._checked(key, value, check, stand_in)
-
-    def _checked(self, key: str, value: object, check: Check, stand_in: str) -> str:
-        if not isinstance(value, str):
-            self.fault(key, f"{shown(value)} is not text", f'Put it in quotes, as "{str(value)[:20]}"')
-            return stand_in
-        remedy = check(value)
-        if remedy is None:
-            return str(value)
-        self.fault(key, f"{shown(value)} is not accepted", remedy[0].upper() + remedy[1:])
-        return stand_in
-
-    def integer(self, key: str, least: int, most: int, default: Any = _MISSING) -> int:
-        """Return a whole number within both ends; a bad one gives the default, else ``least``."""
-        stand_in = int(default) if default is not _MISSING else least
-        value = self.raw(key, default)
-        if value is None:
-            return stand_in
-        if isinstance(value, bool) or not isinstance(value, int):
-            self.fault(key, f"{shown(value)} is not a whole number", "Write it without quotes or fraction")
-            return stand_in
-        if least <= value <= most:
-            return int(value)
-        self.fault(key, f"{int(value)} is out of range", f"Write a number from {least} to {most}")
-        return stand_in
-
-    def boolean(self, key: str, default: bool) -> bool:
-        value = self.raw(key, default)
-        if isinstance(value, bool):
-            return value
-        self.fault(key, f"{shown(value)} is neither true nor false", "Write true or false without quotes")
-        return default
-
-    def items(self, key: str, default: Any = _MISSING, least: int = 0) -> Sequence[Any]:
-        """Return the list under ``key``; anything else is a fault and gives no items."""
-        value = self.raw(key, default)
-        if value is None:
-            return ()
-        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):
-            self.fault(key, f"{shown(value)} is not a list", "Write one `- item` a line, or [] for none")
-            return ()
-        if len(value) < least:
-            self.fault(key, "is empty", f"List at least {least}")
-        return value
-
-    def texts(self, key: str, check: Check, default: Any = _MISSING, least: int = 0) -> tuple[str, ...]:
-        """Return the good items of a list of text; each bad and each repeated one is a fault of its own."""
-        found: list[str] = []
-        for index, item in enumerate(self.items(key, default, least)):
-            text = self._checked(f"{key}[{index}]", item, check, "")
-            if text and text in found:
-                self.fault(f"{key}[{index}]", f"{shown(text)} is listed twice", "Remove one")
-            elif text:
-                found.append(text)
-        return tuple(found)
-
-    def reader(self, key: str, value: object) -> Reader:
-        """Return a reader for a nested mapping."""
-        return Reader(value, self.name(key), self.faults)
-
-    def done(self) -> None:
-        """Report every key that nothing asked for."""
-        for key in self._values:
-            if key in self._seen or (self._top and not key.startswith("pbx_")):
-                continue
-            close = difflib.get_close_matches(key, self._seen, n=1)
-            remedy = f"Did you mean {close[0]}" if close else f"Remove it; known are: {', '.join(self._seen)}"
-            self.fault(key[:60], "is unknown here", remedy)
+DIAL_OPTIONS = "tTkKhHrR"
 
 
 def _extension(reader: Reader) -> Extension | None:
@@ -451,7 +244,7 @@ def _block_url(reader: Reader) -> BlockUrl | None:
 def _public_address(reader: Reader) -> IPv4Address | None:
     text = reader.text(
         "pbx_public_address",
-        lambda value: None if _is_ipv4(value) else "write the IPv4 address that phones and the carrier reach",
+        lambda value: None if is_ipv4(value) else "write the IPv4 address that phones and the carrier reach",
     )
     if not text:
         return None

@@ -16,7 +16,7 @@ from typing import Any
 import segno
 from jinja2 import Environment, StrictUndefined, Template
 
-from .model_read import CODECS
+from .model_reader import CODECS
 
 MARKER = (
     "<!doctype html>\n<!-- Phone sheet of callcenter.pbx. Holds a password. Every run writes it again. -->\n"
