@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
@@ -23,6 +24,7 @@ RESERVED_CONTEXTS = (
     *INTERNAL_CONTEXTS,
     "admit",
     "extensions",
+    "called",
     "outbound",
     "outbound-call",
     "outbound-leg",
@@ -210,10 +212,11 @@ class BlockUrl:
 
 @dataclass(frozen=True)
 class Model:
-    """The whole site. ``complete`` is False when an item was too broken to be kept.
+    """The whole site.
 
     ``overlap``: the extensions whose former password is accepted beside the new one; the passwords
-    themselves are never part of the model.
+    themselves are never part of the model. ``unread``: the places whose value was of no use, as
+    ``pbx_trunks[0].name``. An item whose name was of no use has its place for a name.
     """
 
     public_address: IPv4Address | None
@@ -230,7 +233,15 @@ class Model:
     never_block: tuple[str, ...]
     allow_weak_passwords: bool
     overlap: tuple[str, ...]
-    complete: bool
+    unread: frozenset[str]
+
+    def is_read(self, *places: str) -> bool:
+        """True when nothing at, in or around any of ``places`` was unreadable.
+
+        ``pbx_trunks[].name`` is the name of every trunk.
+        """
+        unread = {_INDEX.sub("[]", place) for place in self.unread}
+        return not any(_holds(place, one) or _holds(one, place) for place in places for one in unread)
 
     def trunk(self, name: str) -> Trunk | None:
         """Return the trunk of that name."""
@@ -241,6 +252,19 @@ class Model:
         """Every context a carrier's call may arrive in, each once, in order of appearance."""
         found = [trunk.context for trunk in self.trunks]
         return tuple(dict.fromkeys([*found, SECOND_TRUNK_CONTEXT]))
+
+
+_INDEX = re.compile(r"\[[0-9]+\]")
+
+
+def _holds(outer: str, inner: str) -> bool:
+    """True when ``inner`` is the place ``outer`` or within it."""
+    return inner == outer or (inner.startswith(outer) and inner[len(outer)] in ".[")
+
+
+def is_named(name: str) -> bool:
+    """False for the stand-in of a name that could not be read."""
+    return not name.startswith("pbx_")
 
 
 def parse_network(text: str) -> Network | None:

@@ -6,6 +6,7 @@ Nothing here raises for bad input: see `model_reader`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -26,6 +27,9 @@ from .model import (
 )
 from .model_reader import (
     CODECS,
+    EMPTY,
+    UNREAD,
+    Findings,
     Reader,
     address,
     checksum,
@@ -45,16 +49,18 @@ from .model_reader import (
 )
 
 DIAL_OPTIONS = "tTkKhHrR"
+SOME_HOST = "unread.invalid"
+"""In place of a termination_host that could not be read: the trunk has one, whatever it is."""
 
 
-def _extension(reader: Reader) -> Extension | None:
-    number = reader.text("number", extension_number)
+def _extension(reader: Reader) -> Extension:
+    number = reader.text("number", extension_number, stand_in=reader.path)
     found = Extension(
         number=number,
         name=reader.text(
             "name",
             pattern(r"[^\W_][\w .'-]{0,38}[\w.]|[^\W_]", "write 1 to 40 letters, digits, blanks, or . ' -"),
-            default=number or "?",
+            default=number if reader.is_read("number") else "Phone",
             stand_in=number,
         ),
         context=reader.text("context", one_of("internal", "from-internal"), stand_in="internal"),
@@ -63,14 +69,13 @@ def _extension(reader: Reader) -> Extension | None:
         ring_seconds=reader.integer("ring_seconds", 5, 300, default=20),
     )
     reader.done()
-    return found if number else None
+    return found
 
 
 def _catch_all(trunk: Reader) -> CatchAll | None:
-    value = trunk.raw("catch_all", None)
-    if value is None:
+    reader = trunk.mapping("catch_all", default={})
+    if not trunk.has("catch_all"):
         return None
-    reader = trunk.reader("catch_all", value)
     found = CatchAll(
         prefixes=reader.texts("prefixes", prefix, least=1),
         extensions=reader.texts("extensions", extension_number, least=1),
@@ -91,14 +96,15 @@ def _qualify_seconds(reader: Reader) -> int:
     return seconds
 
 
-def _trunk(reader: Reader) -> Trunk | None:
+def _trunk(reader: Reader) -> Trunk:
     name = reader.text(
         "name",
         pattern(
             r"[a-z][a-z0-9-]{0,38}[a-z0-9]", "write lower-case letters, digits and dashes, as twilio-na-us"
         ),
+        stand_in=reader.path,
     )
-    termination = reader.text("termination_host", host_name, default=None)
+    termination = reader.text("termination_host", host_name, default=None, stand_in=SOME_HOST)
     found = Trunk(
         name=name,
         context=reader.text(
@@ -109,27 +115,27 @@ def _trunk(reader: Reader) -> Trunk | None:
         termination_host=termination,
         auth_username=reader.text(
             "auth_username",
-            pattern(r"[!-~]{1,80}", "write 1 to 80 printable characters, no blanks"),
+            pattern(r"[!-=?-~][!-~]{0,79}", "write 1 to 80 printable characters, no blanks, the first not >"),
             default=None,
         ),
         codecs=reader.texts("codecs", codec, default=list(CODECS), least=1) or CODECS,
         qualify_seconds=_qualify_seconds(reader),
         catch_all=_catch_all(reader),
     )
-    if reader.has("termination_host") and not reader.has("auth_username"):
+    if termination and not reader.has("auth_username") and reader.is_read("auth_username"):
         reader.fault(
             "auth_username",
             "is missing although the trunk has a termination_host",
             "Add the user name of the carrier's credential list",
         )
-    if reader.has("auth_username") and not reader.has("termination_host"):
+    if reader.has("auth_username") and not termination:
         reader.fault(
             "auth_username",
             "is of no use without a termination_host",
             "Add the termination_host, or remove it: an inbound-only trunk authenticates by address",
         )
     reader.done()
-    return found if name else None
+    return found
 
 
 def _destination(reader: Reader, context: str) -> Destination:
@@ -150,8 +156,8 @@ def _destination(reader: Reader, context: str) -> Destination:
     return found
 
 
-def _did(reader: Reader) -> Did | None:
-    number = reader.text("number", e164)
+def _did(reader: Reader) -> Did:
+    number = reader.text("number", e164, stand_in=reader.path)
     value = reader.raw("destinations")
     places = []
     if isinstance(value, Mapping) and value:
@@ -159,12 +165,11 @@ def _did(reader: Reader) -> Did | None:
             places.append(
                 _destination(reader.reader(f"destinations.{str(context)[:60]}", item), str(context))
             )
-    elif value is not None:
-        reader.fault(
-            "destinations", f"{shown(value)} is not a mapping", "Write <inbound context>: {extensions: [...]}"
-        )
+    elif value is not UNREAD:
+        problem = "is empty" if value == {} else f"{shown(value)} is not a mapping"
+        reader.fault("destinations", problem, "Write <inbound context>: {extensions: [...]}")
     reader.done()
-    return Did(number, tuple(places)) if number else None
+    return Did(number, tuple(places))
 
 
 def _emergency(reader: Reader, default_caller: str) -> Emergency:
@@ -205,7 +210,7 @@ def _outbound(reader: Reader) -> Outbound:
         max_call_seconds=reader.integer("max_call_seconds", 60, 86400, default=14400),
         max_calls=reader.integer("max_calls", 0, 10000, default=25),
         max_calls_per_extension=reader.integer("max_calls_per_extension", 0, 10000, default=4),
-        emergency=_emergency(reader.reader("emergency", reader.raw("emergency", {})), caller),
+        emergency=_emergency(reader.mapping("emergency", {}), caller),
     )
     reader.done()
     return found
@@ -213,21 +218,26 @@ def _outbound(reader: Reader) -> Outbound:
 
 def _listed(reader: Reader, key: str, item: object) -> Listed | None:
     text = item
+    if item is None:
+        reader.fault(key, EMPTY, "Write an address or network, or remove it")
+        return None
     if isinstance(item, Mapping):
         entry = reader.reader(key, item)
         text = entry.raw("address")
         entry.text("reason", pattern(r"[^\x00-\x1f]{0,200}", "write one line of at most 200 characters"), "")
         entry.done()
-        if text is None:
+        if text is UNREAD:
             return None
         key += ".address"
     if not isinstance(text, str):
-        reader.fault(key, f"{shown(text)} is not text", "Write an address or network in quotes")
+        reader.fault(
+            key, f"{shown(text)} is not text", 'Write an address or network in quotes, as "203.0.113.7"'
+        )
         return None
     found = parse_range(text)
     if found is None:
         remedy = network(text) or "write an address or a network"
-        reader.fault(key, f"{shown(text)} is not accepted", remedy[0].upper() + remedy[1:])
+        reader.fault(key, f"{shown(text)} is not accepted", remedy)
         return None
     return Listed(text, found)
 
@@ -266,27 +276,20 @@ def _rtp_ports(reader: Reader) -> RtpPorts:
 
 def _overlap(top: Reader, extensions: Sequence[Extension]) -> tuple[str, ...]:
     """Return the extensions with a previous password. What it is worth, `model_secrets` says."""
-    previous = top.raw("pbx_secrets_previous", None)
+    previous = top.raw("pbx_secrets_previous", None, may_be_null=True)
     known = previous if isinstance(previous, Mapping) else {}
     return tuple(extension.number for extension in extensions if known.get(extension.number) is not None)
 
 
 def read_model(variables: object) -> tuple[Model, list[Fault]]:
     """Read the ``pbx_*`` variables (other keys are ignored) into a model and the faults found on the way."""
-    faults: list[Fault] = []
-    top = Reader(variables, "model", faults, top=True)
-    lost = 0
+    findings = Findings()
+    top = Reader(variables, "model", findings, top=True)
 
     def each(key: str, build: Callable[[Reader], Any]) -> tuple[Any, ...]:
-        nonlocal lost
-        kept = []
-        for index, item in enumerate(top.items(key)):
-            built = build(top.reader(f"{key}[{index}]", item))
-            if built is None:
-                lost += 1
-            else:
-                kept.append(built)
-        return tuple(kept)
+        """Read the items of a list, the broken ones too, as far as they are mappings."""
+        readers = [(top.reader(f"{key}[{index}]", item), item) for index, item in enumerate(top.items(key))]
+        return tuple(build(reader) for reader, item in readers if isinstance(item, Mapping))
 
     public_address = _public_address(top)
     extensions = each("pbx_extensions", _extension)
@@ -294,14 +297,12 @@ def read_model(variables: object) -> tuple[Model, list[Fault]]:
     model = Model(
         public_address=public_address,
         sip_port=sip_port,
-        rtp_ports=_rtp_ports(
-            top.reader("pbx_rtp_ports", top.raw("pbx_rtp_ports", {"first": 10000, "last": 10100}))
-        ),
+        rtp_ports=_rtp_ports(top.mapping("pbx_rtp_ports", {"first": 10000, "last": 10100})),
         max_calls=top.integer("pbx_max_calls", 1, 10000),
         extensions=extensions,
         trunks=each("pbx_trunks", _trunk),
         dids=each("pbx_dids", _did),
-        outbound=_outbound(top.reader("pbx_outbound", top.raw("pbx_outbound"))),
+        outbound=_outbound(top.mapping("pbx_outbound")),
         blacklist=tuple(
             listed
             for index, item in enumerate(top.items("pbx_blacklist", default=[]))
@@ -316,11 +317,11 @@ def read_model(variables: object) -> tuple[Model, list[Fault]]:
         never_block=top.texts("pbx_never_block", network, default=[]),
         allow_weak_passwords=top.boolean("pbx_allow_weak_passwords", False),
         overlap=_overlap(top, extensions),
-        complete=lost == 0,
+        unread=frozenset(),
     )
     top.texts("pbx_dns_servers", address, default=[])
     top.texts("pbx_apt_options", pattern(r"[A-Za-z0-9:_-]+=[^\s]*", "write Name::Option=value"), default=[])
-    top.raw("pbx_secrets", None)
-    top.raw("pbx_secrets_next", None)
+    for name in ("pbx_secrets", "pbx_secrets_next"):
+        top.raw(name, None, may_be_null=True)
     top.done()
-    return model, faults
+    return replace(model, unread=frozenset(findings.unread)), findings.faults

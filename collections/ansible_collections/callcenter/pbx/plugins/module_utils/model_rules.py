@@ -12,6 +12,8 @@ from .model_secrets import next_faults, previous_faults, secret_faults, secret_w
 from .model_views import emergency_numbers, outbound_patterns, sections
 from .numbering import best_match
 
+HIGHEST_PORT = 65535
+
 Rule = Callable[[Model], Iterator[Fault]]
 
 
@@ -45,6 +47,11 @@ def extension_number_faults(model: Model) -> Iterator[Fault]:
     emergency = emergency_numbers(model)
     prefix = model.outbound.dial_prefix
     patterns = [pattern for pattern, _goto in outbound_patterns(model)]
+    if not model.is_read("pbx_outbound.dial_prefix"):
+        emergency = {number: means for number, means in emergency.items() if number == means}
+        prefix, patterns = "", []
+    if not model.is_read("pbx_outbound.country_code"):
+        patterns = []
     for extension in model.extensions:
         number = extension.number
         variable = "pbx_extensions"
@@ -65,10 +72,10 @@ def extension_number_faults(model: Model) -> Iterator[Fault]:
 
 
 def reference_faults(model: Model) -> Iterator[Fault]:
-    """DIDs and catch-alls that lead nowhere; silent while an extension itself could not be read."""
+    """DIDs and catch-alls that lead nowhere; silent about what may be a name that could not be read."""
     known = {extension.number for extension in model.extensions}
     remedy = "Add the extension or correct the number"
-    if model.complete:
+    if model.is_read("pbx_extensions[].number"):
         for did in model.dids:
             for place in did.destinations:
                 for number in place.extensions:
@@ -86,16 +93,16 @@ def reference_faults(model: Model) -> Iterator[Fault]:
                         f"catch_all of {trunk.name} rings {number}, which does not exist",
                         remedy,
                     )
-        if model.outbound.trunk and model.trunk(model.outbound.trunk) is None:
-            yield Fault(
-                "pbx_outbound.trunk",
-                f"'{model.outbound.trunk}' is no trunk of pbx_trunks",
-                "Name one that is",
-            )
+    if model.is_read("pbx_trunks[].name", "pbx_outbound.trunk") and model.trunk(model.outbound.trunk) is None:
+        yield Fault(
+            "pbx_outbound.trunk",
+            f"'{model.outbound.trunk}' is no trunk of pbx_trunks",
+            "Name one that is",
+        )
     contexts = model.inbound_contexts
     for did in model.dids:
         for place in did.destinations:
-            if model.complete and place.context not in contexts:
+            if model.is_read("pbx_trunks[].context") and place.context not in contexts:
                 yield Fault(
                     "pbx_dids",
                     f"{did.number} has a destination in '{place.context}', where no call arrives",
@@ -134,17 +141,20 @@ def outbound_faults(model: Model) -> Iterator[Fault]:
         )
     for prefix in set(out.allowed_prefixes) & set(out.denied_prefixes):
         yield Fault("pbx_outbound", f"prefix {prefix} is both allowed and denied", "Remove it from one list")
-    if out.max_calls > model.max_calls:
+    if model.is_read("pbx_outbound.max_calls", "pbx_max_calls") and out.max_calls > model.max_calls:
         yield Fault(
             "pbx_outbound.max_calls",
             f"{out.max_calls} is more than pbx_max_calls {model.max_calls}",
-            "Lower it",
+            f"Lower it to {model.max_calls}",
         )
-    if out.max_calls_per_extension > out.max_calls:
+    if (
+        model.is_read("pbx_outbound.max_calls_per_extension", "pbx_outbound.max_calls")
+        and out.max_calls_per_extension > out.max_calls
+    ):
         yield Fault(
             "pbx_outbound.max_calls_per_extension",
             f"{out.max_calls_per_extension} is more than pbx_outbound.max_calls {out.max_calls}",
-            "Lower it",
+            f"Lower it to {out.max_calls}",
         )
     for number in set(out.emergency.numbers) & set(out.emergency.test_numbers):
         yield Fault(
@@ -153,24 +163,37 @@ def outbound_faults(model: Model) -> Iterator[Fault]:
 
 
 def port_faults(model: Model) -> Iterator[Fault]:
+    if not model.is_read("pbx_rtp_ports"):
+        return
     ports = model.rtp_ports
     written = f"{ports.first}-{ports.last}"
     if ports.first > ports.last:
-        yield Fault("pbx_rtp_ports", f"{written} ends before it begins", "Swap first and last")
+        yield Fault(
+            "pbx_rtp_ports",
+            f"{written} ends before it begins",
+            f"Write {{first: {ports.last - ports.last % 2}, last: {ports.first}}}",
+        )
         return
     if ports.first % 2:
         yield Fault(
             "pbx_rtp_ports", f"first {ports.first} is odd", "Begin with an even port: media takes even ports"
         )
-    if ports.first <= model.sip_port <= ports.last:
+    if model.is_read("pbx_sip_port") and ports.first <= model.sip_port <= ports.last:
         yield Fault("pbx_rtp_ports", f"{written} contains pbx_sip_port {model.sip_port}", "Move one of them")
-    if model.max_calls > ports.calls:
+    if model.is_read("pbx_max_calls") and model.max_calls > ports.calls:
         needed = 4 * model.max_calls
+        last = ports.first + ports.first % 2 + needed - 1
+        ways = [f"lower it to {ports.calls}"] if ports.calls else []
+        ways += [f"end pbx_rtp_ports at {last} or later"] if last <= HIGHEST_PORT else []
         yield Fault(
             "pbx_max_calls",
             f"{model.max_calls} calls need {needed} ports, {written} carries {ports.calls} calls",
-            f"Lower it to {ports.calls}, or end pbx_rtp_ports at {ports.first + needed - 1} or later",
+            _sentence(", or ".join(ways) or "begin pbx_rtp_ports lower"),
         )
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 RULES: tuple[Rule, ...] = (
@@ -188,7 +211,9 @@ RULES: tuple[Rule, ...] = (
 
 def extension_warnings(model: Model) -> Iterator[Fault]:
     for extension in model.extensions:
-        if extension.number.startswith(model.outbound.dial_prefix):
+        if model.is_read("pbx_outbound.dial_prefix") and extension.number.startswith(
+            model.outbound.dial_prefix
+        ):
             yield Fault(
                 "pbx_extensions",
                 f"extension {extension.number} begins with the dial prefix {model.outbound.dial_prefix}",

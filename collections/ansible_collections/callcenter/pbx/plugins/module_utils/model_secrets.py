@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from .conf import value_problem
-from .model import Fault, Model
+from .model import Fault, Model, is_named
 
 SHORTEST = 12
 LONGEST = 128
@@ -49,7 +49,7 @@ class Kind:
         """Return the names of the model that may stand in the mapping."""
         extensions = [extension.number for extension in model.extensions] if self.extensions else []
         trunks = [trunk.name for trunk in model.trunks if trunk.termination_host] if self.trunks else []
-        return tuple(dict.fromkeys([*extensions, *trunks]))
+        return tuple(filter(is_named, dict.fromkeys([*extensions, *trunks])))
 
 
 CURRENT = Kind(True, True, "extension or trunk")
@@ -81,7 +81,7 @@ def wanted(model: Model) -> dict[str, tuple[str, ...]]:
     for trunk in model.trunks:
         if trunk.termination_host:
             needed[trunk.name] = (trunk.name, trunk.auth_username)
-    return needed
+    return {name: words for name, words in needed.items() if is_named(name)}
 
 
 def _unusable(secret: object) -> tuple[str, str] | None:
@@ -203,7 +203,9 @@ def secret_warnings(
         ("pbx_secrets_previous", previous, PREVIOUS),
         ("pbx_secrets_next", following, NEXT),
     ):
-        if not (isinstance(found, Mapping) and model.complete):
+        # Whose name or host could not be read may be the owner.
+        read = model.is_read("pbx_extensions[].number", "pbx_trunks[].name", "pbx_trunks[].termination_host")
+        if not (isinstance(found, Mapping) and read):
             continue
         known = kind.names(model)
         for name in found:

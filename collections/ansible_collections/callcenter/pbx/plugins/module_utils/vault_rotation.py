@@ -45,7 +45,8 @@ class Known:
     @classmethod
     def of(cls, model: Model) -> Known:
         """Return the names of ``model``."""
-        return cls(wanted(model), tuple(extension.number for extension in model.extensions))
+        owners = wanted(model)
+        return cls(owners, tuple(one.number for one in model.extensions if one.number in owners))
 
     def is_extension(self, name: str) -> bool:
         """True for a phone, False for a trunk."""
