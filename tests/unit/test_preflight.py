@@ -59,7 +59,7 @@ def test_a_sound_model_passes_in_check_mode_too_and_changes_nothing(tmp_path: Pa
 
 def test_a_broken_model_stops_the_play_with_every_fault_and_no_password(tmp_path: Path) -> None:
     model = broken("pbx_extensions.1.number", "911")
-    model["pbx_sip_prot"] = 5060
+    model["pbx_sip_prot"] = model.pop("pbx_sip_port")
     model["pbx_secrets"] = {
         "100": "changeme100",
         "911": "line\nbreak-in-this-one",
