@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 
 import docker.errors
 
-from lab import engine, up
+from lab import engine, fresh, up
 from lab.console import Console, LabError
 from lab.system import add_system_directories
 
 COMMANDS: dict[str, tuple[Callable[[Console], None], str]] = {
     "up": (up.up, "hosts, then site.yml, then one call each way"),
     "hosts": (up.hosts, "Docker engine, images, networks, hosts, keys and passwords"),
+    "refresh": (fresh.refresh, "undo what an earlier test left: processes, rules, overlaps, listed sources"),
     "call": (up.call, "one call each way through a deployed PBX"),
     "status": (up.status, "table of the hosts"),
     "down": (up.down, "remove the lab"),

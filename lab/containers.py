@@ -110,6 +110,15 @@ def remove_all(client: docker.DockerClient) -> list[str]:
     return removed
 
 
+def restart_running(client: docker.DockerClient) -> list[str]:
+    """Restart the hosts that run, the server last; return their names. For the server that is a reboot."""
+    running = [item for item in _lab_containers(client) if item.status == "running"]
+    for container in sorted(running, key=lambda item: item.name == PBX.name):
+        _hang_up_ssh(container)
+        container.restart(timeout=_STOP_SECONDS if container.name == PBX.name else 0)
+    return [str(container.name) for container in running]
+
+
 def survey(client: docker.DockerClient) -> list[HostState]:
     """State of every host of the lab, in the order of the address table."""
     found = {container.name: container for container in _lab_containers(client)}

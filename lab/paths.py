@@ -21,5 +21,6 @@ ENGINE_PID = Path("/run/callcenter-dockerd.pid")
 INVENTORY_DIR = ROOT / "inventory" / "lab"
 MODEL = INVENTORY_DIR / "group_vars" / "pbx" / "model.yml"
 VAULT = INVENTORY_DIR / "group_vars" / "pbx" / "vault.yml"
+BLACKLIST = INVENTORY_DIR / "group_vars" / "pbx" / "blacklist.yml"
 VAULT_KEY = INVENTORY_DIR / ".vault-key"
 VAULT_KEY_PROGRAM = ROOT / "lab" / "vault-key"  # prints the key, and makes it at first use

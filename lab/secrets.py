@@ -20,6 +20,7 @@ from lab.paths import MODEL, VAULT, VAULT_KEY, VAULT_KEY_PROGRAM
 _VAULT_ID = "lab"
 _LABEL = b"$ANSIBLE_VAULT;1.2;AES256;lab\n"
 _VARIABLE = "pbx_secrets"
+_OVERLAP = ("pbx_secrets_previous", "pbx_secrets_next")
 _ALPHABET = string.ascii_letters + string.digits
 _LENGTH = 32
 _HEADER = (
@@ -99,6 +100,26 @@ def ensure_vault(model_file: Path = MODEL, vault_file: Path = VAULT, key: str | 
         return added
     _write_private(vault_file, bytes(_cipher(key).encrypt(text, vault_id=_VAULT_ID)))
     return added
+
+
+def forget_rotation(vault_file: Path = VAULT, key: str | None = None) -> bool:
+    """Drop an overlap, and the journal of a rotation, from the lab's vault; say whether there was one.
+
+    The passwords in force stay: whatever the server knows besides is gone with the next deployment.
+
+    Raises:
+        LabError: the vault is not one the lab can read.
+    """
+    journal = vault_file.with_name(f"{vault_file.name}.rotation")
+    found = journal.exists()
+    journal.unlink(missing_ok=True)
+    content = _mapping(vault_file, key) if vault_file.exists() else {}
+    left = {name: value for name, value in content.items() if name not in _OVERLAP}
+    if left == content:
+        return found
+    text = _HEADER + yaml.safe_dump(left)
+    _write_private(vault_file, bytes(_cipher(key).encrypt(text, vault_id=_VAULT_ID)))
+    return True
 
 
 def remove_vault(vault_file: Path = VAULT, key_file: Path = VAULT_KEY) -> bool:

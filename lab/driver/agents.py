@@ -302,8 +302,8 @@ class Phone(Party):
             values,
             sip_port=self.sip_port,
             remote=self.pbx.target,
-            options=("-m", "1", "-recv_timeout", "5000"),
-        ).wait(30)
+            options=("-m", "1", "-recv_timeout", "20000"),
+        ).wait()
         status = result.final_status()
         if not status:
             raise DriverError(f"{self.machine.name}: no answer to REGISTER {self.number}: {result.errors}")

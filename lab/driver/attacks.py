@@ -15,7 +15,7 @@ kind, host = sys.argv[1:3]
 port, interval, most = int(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5])
 channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 channel.connect((host, port))
-channel.settimeout(1)
+channel.settimeout(2)
 own = channel.getsockname()
 start = time.monotonic()
 

@@ -14,7 +14,7 @@ from functools import cached_property
 
 import dpkt
 
-from lab.driver.machine import WORK_DIR, Machine
+from lab.driver.machine import PATIENCE, WORK_DIR, Machine
 from lab.driver.messages import Media, SipMessage, parse_message
 
 _RTCP_TYPES = range(192, 224)
@@ -317,7 +317,8 @@ class _Tcpdump:
         options = ["-i", "eth0", "-n", "-U", "-B", "16384", "--immediate-mode", "-Z", "root"]
         self._process = machine.start(["tcpdump", *options, "-w", str(self._file), "udp or tcp"], "tcpdump")
         machine.run(
-            ["sh", "-c", f"until grep -q 'listening on' {self._process.output_file}; do sleep 0.02; done"], 10
+            ["sh", "-c", f"until grep -q 'listening on' {self._process.output_file}; do sleep 0.02; done"],
+            PATIENCE,
         )
 
     def stop(self) -> bytes:

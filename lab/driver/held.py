@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from lab.driver.agents import Talk
 from lab.driver.audio import Audio, audio_between
 from lab.driver.capture import record
-from lab.driver.machine import DriverError
+from lab.driver.machine import PATIENCE, DriverError
 from lab.driver.parties import Parties
 
 _LONGER_THAN_ANY_RUN = Talk(seconds=400, hang_up=False)
@@ -51,7 +51,7 @@ def held_call(lab: Parties) -> Iterator[HeldCall]:
     held = HeldCall()
     with record(lab.umatilla.machine, lab.phone_100.machine) as recorded:
         call = lab.umatilla.call(_DID, _LONGER_THAN_ANY_RUN, caller=_CALLER)
-        lab.server.wait_until(lambda: lab.server.channels() == 2, "the held call", 5)
+        lab.server.wait_until(lambda: lab.server.channels() == 2, "the held call", PATIENCE)
         yield held
         channels = lab.server.channels()
         lab.server.asterisk("channel request hangup all")

@@ -21,6 +21,10 @@ WORK_DIR = PurePosixPath("/var/lib/lab")
 _serial = itertools.count(time.time_ns() // 1_000_000)
 
 
+PATIENCE = 30
+"""Seconds to wait for what an idle machine does at once: a busy one takes its time, and that is no fault."""
+
+
 class DriverError(LabError):
     """A lab host did not do what the driver asked; the message has the command and its output."""
 
@@ -87,14 +91,14 @@ class Process:
         """End it by a signal to its own process id, if it still runs; return the exit code.
 
         Raises:
-            DriverError: it survives that, and KILL after 10 s too.
+            DriverError: it survives that, and KILL too.
         """
         for name in (signal, "KILL"):
             if self.exit_code is not None:
                 break
             # It may end by itself in between: then there is nothing to kill, and that is fine.
             self.machine.run(["sh", "-c", f"kill -{name} $(cat {self._pid_file}) 2>/dev/null; true"])
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + PATIENCE
             while self.exit_code is None and time.monotonic() < deadline:
                 time.sleep(0.03)
         code = self.exit_code
@@ -163,9 +167,9 @@ class Machine:
         """Wait until some process of the host has this UDP port open.
 
         Raises:
-            DriverError: none has it after 10 s.
+            DriverError: none has it after a while.
         """
-        self.run(["sh", "-c", f"until grep -q ':{port:04X} ' /proc/net/udp; do sleep 0.02; done"], 10)
+        self.run(["sh", "-c", f"until grep -q ':{port:04X} ' /proc/net/udp; do sleep 0.02; done"], PATIENCE)
 
     def ensure_work_dir(self) -> None:
         """Create the driver's directory in the host, once per container."""

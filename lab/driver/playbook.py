@@ -62,7 +62,7 @@ def run_playbook(
     *arguments: str,
     variables: Mapping[str, object] | None = None,
     environment: Mapping[str, str] | None = None,
-    timeout: int = 400,
+    timeout: int = 900,
 ) -> PlaybookResult:
     """Run a playbook of this repository against the lab, without judging its result.
 

@@ -42,7 +42,7 @@ class Scanner:
         self.pbx = pbx
 
     def ask(
-        self, method: str, user: str = "", *, caller: str = "1000", seconds: float = 2.0
+        self, method: str, user: str = "", *, caller: str = "1000", seconds: float = 10
     ) -> SipMessage | None:
         """Send one request and return the first answer; None if there is none in ``seconds``.
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from lab.driver.machine import DriverError, Machine, docker_client
+from lab.driver.machine import PATIENCE, DriverError, Machine, docker_client
 
 CONTAINER = "callcenter-asterisk"
 LOG = "/opt/callcenter/logs/messages"
@@ -30,7 +30,7 @@ class Server(Machine):
         kept = self.asterisk("database show registrar/contact").splitlines()
         return sorted(line for line in kept if line.startswith(f"/registrar/contact/{number};"))
 
-    def wait_until(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
+    def wait_until(self, condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
         """Wait until a condition holds.
 
         Raises:
@@ -44,7 +44,7 @@ class Server(Machine):
                 )
             time.sleep(0.1)
 
-    def wait_until_idle(self, seconds: float = 5) -> None:
+    def wait_until_idle(self, seconds: float = PATIENCE) -> None:
         """Wait until no channel is left.
 
         Raises:
@@ -99,7 +99,7 @@ class Server(Machine):
         words = [line.split() for line in lines if line.startswith("add ")]
         return {entry[2]: int(entry[entry.index("timeout") + 1]) for entry in words}
 
-    def wait_until_healthy(self, seconds: float) -> None:
+    def wait_until_healthy(self, seconds: float = 240) -> None:
         """Wait until the server runs the PBX and its own health check has passed.
 
         Raises:

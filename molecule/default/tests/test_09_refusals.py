@@ -13,6 +13,8 @@ from lab.driver.parties import Parties
 
 DID = "+19863334949"
 CALLER = "+15550103333"
+BEFORE_RINGING_ENDS = 15
+"""Seconds: an answer that comes sooner did not wait for phones that ring, which they do for 20."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -43,7 +45,7 @@ def busy(lab: Parties) -> dict[str, int]:
     lab.ashburn.listen(Refuse())
     started = time.monotonic()
     statuses = wait_for_all(four_calls(lab))
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < BEFORE_RINGING_ENDS
     return statuses
 
 
@@ -55,7 +57,7 @@ def test_busy_is_told_as_486(busy: dict[str, int], caller: str) -> None:
 def test_extension_that_is_not_registered_is_told_as_480(lab: Parties) -> None:
     started = time.monotonic()
     assert lab.phone_100.call("102").wait().status == 480
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < BEFORE_RINGING_ENDS
 
 
 def test_did_whose_phone_is_not_registered_is_told_as_480(lab: Parties) -> None:
@@ -64,7 +66,7 @@ def test_did_whose_phone_is_not_registered_is_told_as_480(lab: Parties) -> None:
     try:
         started = time.monotonic()
         assert lab.umatilla.call(DID, caller=CALLER).wait().status == 480
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < BEFORE_RINGING_ENDS
     finally:
         lab.phone_100.switch_on(NEVER_ANSWER)
 

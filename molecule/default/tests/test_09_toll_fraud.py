@@ -93,7 +93,7 @@ def assert_refused(attempted: Attempt, status: int, reason: str, number: str) ->
 
 def wait_for_channels(lab: Parties, channels: int) -> None:
     """Wait until that many channels are up."""
-    lab.server.wait_until(lambda: lab.server.channels() >= channels, f"{channels} channels", 10)
+    lab.server.wait_until(lambda: lab.server.channels() >= channels, f"{channels} channels")
 
 
 class TestSimultaneousCalls:

@@ -55,7 +55,7 @@ def restart(request: pytest.FixtureRequest, lab: Parties, banned: None) -> Resta
         asking = lab.scanner.keep_asking("OPTIONS", interval=0.02)
         try:
             EVENTS[request.param](lab.server)
-            lab.server.wait_until_healthy(120)
+            lab.server.wait_until_healthy()
             counted = lab.server.banned_packets()
             time.sleep(1)
             counted = lab.server.banned_packets() - counted
@@ -84,7 +84,7 @@ def test_chain_stands_first_in_both_places(restart: Restart, lab: Parties) -> No
 
 def test_phones_are_reachable_without_registering_again(restart: Restart, lab: Parties) -> None:
     assert restart.registrations == 0
-    lab.server.wait_until(lambda: reachable(lab) >= {"100", "101"}, "the phones' contacts", 40)
+    lab.server.wait_until(lambda: reachable(lab) >= {"100", "101"}, "the phones' contacts", 120)
     assert lab.umatilla.call(DID, caller="+15550101313").wait().status == 200
     assert lab.phone_100.call("101").wait().status == 200
 

@@ -15,7 +15,9 @@ from lab.driver.playbook import redeployed, run_playbook
 from lab.driver.server import Server
 
 SOON = 10
-"""Seconds between the first offence and the ban, at most."""
+"""Seconds between the first offence and the ban, at most, on a machine that is not busy otherwise."""
+BUSY = 3
+"""So many times that on one that is. An attacker who is not cut off at all goes on for longer."""
 
 
 @pytest.mark.parametrize("kind", ["guess", "enumerate", "call"])
@@ -23,22 +25,22 @@ def test_attacker_is_cut_off(lab: Parties, kind: str) -> None:
     start = time.monotonic()
     attack = offend(lab.scanner.machine, lab.pbx, kind)
     assert attack.was_cut_off, attack
-    # Two unanswered offences of a second each end the attack.
-    assert time.monotonic() - start < SOON + 2
+    # Two unanswered offences of two seconds each end the attack.
+    assert time.monotonic() - start < BUSY * SOON + 4
     assert lab.scanner.machine.address in lab.server.banned()
 
 
 def test_repeated_offender_is_banned_for_longer(lab: Parties, limits: dict[str, int]) -> None:
     scanner = lab.scanner.machine
-    seconds = 5
+    seconds = 10
     with redeployed("playbooks/pbx.yml", {**limits, "sip_bans_first_ban_seconds": seconds}, limits):
         assert offend(scanner, lab.pbx, "guess").was_cut_off
         assert lab.server.banned()[scanner.address] <= seconds
-        lab.server.wait_until(lambda: scanner.address not in lab.server.banned(), "the end of the ban", SOON)
+        lab.server.wait_until(lambda: scanner.address not in lab.server.banned(), "the end of the ban")
         assert lab.scanner.ask("OPTIONS") is not None
         assert offend(scanner, lab.pbx, "guess").was_cut_off
         lab.server.wait_until(
-            lambda: lab.server.banned().get(scanner.address, 0) > 3 * seconds, "a longer ban", SOON
+            lambda: lab.server.banned().get(scanner.address, 0) > 3 * seconds, "a longer ban"
         )
 
 
@@ -119,9 +121,9 @@ def phones_on_again(lab: Parties) -> Iterator[None]:
 
 def test_call_of_a_banned_source_is_hung_up(lab: Parties, phones_on_again: None) -> None:
     call = lab.phone_101.call("100", Talk(seconds=60, hang_up=False))
-    lab.server.wait_until(lambda: lab.server.channels() == 2, "the call", 5)
+    lab.server.wait_until(lambda: lab.server.channels() == 2, "the call")
     lab.server.run(["fail2ban-client", "set", "sip-guessing", "banip", lab.phone_101.machine.address])
-    lab.server.wait_until_idle(SOON)
+    lab.server.wait_until_idle()
     call.stop()
 
 
@@ -155,7 +157,7 @@ def fail2ban_on_again(lab: Parties) -> Iterator[None]:
     """After the test, fail2ban runs, also after the next boot."""
     yield
     lab.server.run(["systemctl", "enable", "--now", "fail2ban"])
-    lab.server.run(["sh", "-c", "until fail2ban-client ping; do sleep 0.1; done"], 20)
+    lab.server.run(["sh", "-c", "until fail2ban-client ping; do sleep 0.1; done"])
 
 
 @pytest.mark.usefixtures("phones_on_again", "fail2ban_on_again")
@@ -167,7 +169,7 @@ def test_banned_source_hears_nothing_all_along(lab: Parties, event: Callable[[Se
         asking = lab.scanner.keep_asking("OPTIONS", interval=0.02)
         try:
             event(lab.server)
-            lab.server.wait_until_healthy(120)
+            lab.server.wait_until_healthy()
             time.sleep(2)
         finally:
             asking.stop()

@@ -28,7 +28,7 @@ def destinations(lab: Parties) -> Iterator[dict[str, tuple[str, int, str]]]:
     for machine in askers:
         machine.run(["ip", "-6", "route", "replace", SUBNET, "via", PBX.address6])
     # A new address is tried first: for a second or two nobody may use it.
-    lab.server.wait_until(lambda: knock(askers[0], BEHIND, 5060) == "refused", f"an answer of {BEHIND}", 10)
+    lab.server.wait_until(lambda: knock(askers[0], BEHIND, 5060) == "refused", f"an answer of {BEHIND}")
     yield {"the host": (PBX.address6, 22, "open"), "a container": (BEHIND, 5060, "refused")}
     for machine in askers:
         machine.run(["ip", "-6", "route", "del", SUBNET])
@@ -47,7 +47,7 @@ def blocked(request: pytest.FixtureRequest, lab: Parties) -> Iterator[Machine]:
     else:
         lab.server.run(["fail2ban-client", "set", "sip-guessing", "banip", address])
         # Of IPv6 the whole /64 is banned.
-        lab.server.wait_until(lambda: "2001:2::" in lab.server.banned(), "the ban", 5)
+        lab.server.wait_until(lambda: "2001:2::" in lab.server.banned(), "the ban")
         yield machine
         lab.server.run(["fail2ban-client", "unban", address])
 

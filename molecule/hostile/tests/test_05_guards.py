@@ -48,12 +48,12 @@ def guard(request: pytest.FixtureRequest, lab: Parties, limits: dict[str, int]) 
     one: Guard = request.param
     apt = "DEBIAN_FRONTEND=noninteractive apt-get -qq"
     lab.server.run(
-        ["sh", "-c", f"{apt} update && {apt} install --no-install-recommends -y {one.package}"], 200
+        ["sh", "-c", f"{apt} update && {apt} install --no-install-recommends -y {one.package}"], 600
     )
     lab.server.run(["sh", "-c", one.on])
     with redeployed("playbooks/host.yml", {"pbx_blacklist": [lab.scanner.machine.address]}):
         yield one
-        lab.server.run(["sh", "-c", f"{one.off}; {apt} purge --autoremove -y {one.package}"], 120)
+        lab.server.run(["sh", "-c", f"{one.off}; {apt} purge --autoremove -y {one.package}"], 300)
     # Debian's fail2ban stops together with firewalld; the next run starts it again.
     deploy("playbooks/pbx.yml", limits)
     deploy("playbooks/smoke.yml")
@@ -89,14 +89,14 @@ def echo(lab: Parties, guard: Guard) -> Iterator[None]:
     yield
     process.stop()
     lab.server.run(["docker", "start", CONTAINER])
-    lab.server.wait_until_healthy(60)
+    lab.server.wait_until_healthy()
     for phone in lab.phones:
         phone.switch_on()
 
 
 def test_ports_are_open_for_packets_to_the_host_itself(lab: Parties, echo: None) -> None:
     carrier = lab.umatilla.machine
-    assert Scanner(carrier, lab.pbx).ask("OPTIONS", seconds=1) is not None
+    assert Scanner(carrier, lab.pbx).ask("OPTIONS") is not None
     assert Scanner(carrier, Pbx(lab.pbx.address, CLOSED_PORT)).ask("OPTIONS", seconds=1) is None
     assert lab.scanner.ask("OPTIONS", seconds=1) is None
 

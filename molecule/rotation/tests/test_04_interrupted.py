@@ -38,7 +38,7 @@ class Interrupted:
 def wait_for_orphans(lab: Parties) -> None:
     """Let a module that outlived its playbook come to its end on the server."""
     lab.server.wait_until(
-        lambda: "asterisk_release" not in lab.server.run(["ps", "-eo", "args"]), "the end of the module", 60
+        lambda: "asterisk_release" not in lab.server.run(["ps", "-eo", "args"]), "the end of the module", 120
     )
 
 

@@ -15,7 +15,15 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 from lab.console import LabError
 from lab.driver.parties import load_variables
 from lab.paths import VAULT_KEY_PROGRAM
-from lab.secrets import complete, ensure_vault, plain_text, remove_vault, required_names, vault_key
+from lab.secrets import (
+    complete,
+    ensure_vault,
+    forget_rotation,
+    plain_text,
+    remove_vault,
+    required_names,
+    vault_key,
+)
 
 KEY = "key of this test"
 MODEL: dict[str, Any] = {
@@ -173,3 +181,27 @@ def test_where_no_key_can_be_kept_other_sites_still_get_one(program: Path) -> No
     done = subprocess.run([str(program)], capture_output=True, text=True, check=True)
     assert len(done.stdout.strip()) == 64
     assert done.stderr == ""
+
+
+def test_an_overlap_is_forgotten_and_the_passwords_stay(files: tuple[Path, Path, str]) -> None:
+    vault = files[1]
+    text = (
+        'a: 1\npbx_secrets: {"100": kept}\npbx_secrets_previous: {"100": older}\npbx_secrets_next: {a: n}\n'
+    )
+    vault.write_bytes(VaultLib([("lab", VaultSecret(KEY.encode()))]).encrypt(text))
+    journal = vault.with_name("vault.yml.rotation")
+    journal.write_text("{}")
+    assert forget_rotation(vault, KEY)
+    assert content(vault) == {"a": 1, "pbx_secrets": {"100": "kept"}}
+    assert stat.S_IMODE(vault.stat().st_mode) == 0o600
+    assert not journal.exists()
+
+
+@pytest.mark.parametrize("made", [True, False], ids=["without-overlap", "no-vault"])
+def test_where_nothing_rotates_nothing_is_written(files: tuple[Path, Path, str], made: bool) -> None:
+    vault = files[1]
+    if made:
+        ensure_vault(*files)
+    before = vault.read_bytes() if made else None
+    assert not forget_rotation(vault, KEY)
+    assert (vault.read_bytes() if vault.exists() else None) == before
