@@ -9,11 +9,18 @@ V ?=
 ARGS ?=
 
 VENV := .venv/bin
+# A recipe that needs SITE begins with this: it must be there before anybody is asked for its password.
+SITES = $(patsubst inventory/%/hosts.yml,%,$(wildcard inventory/*/hosts.yml))
+NO_SITE = $(if $(filter inventory/$(SITE),$(INVENTORY)),$(if $(filter $(SITE),$(SITES)),,There is no site $(SITE). There is: $(SITES). A new one: make site SITE=<name>))
+CHECK_SITE = $(if $(NO_SITE),$(error $(NO_SITE)))
 # Asks for the vault password unless it comes from a file, from ARGS, or from the lab.
 ASK_VAULT_PASS = $(if $(or $(ANSIBLE_VAULT_PASSWORD_FILE),$(findstring vault,$(ARGS)),$(filter -J,$(ARGS)),$(filter inventory/lab inventory/lab/%,$(INVENTORY))),,--ask-vault-pass)
+# $(call playbook,NAME): run playbooks/NAME.yml for SITE.
+playbook = $(CHECK_SITE)@$(VENV)/ansible-playbook playbooks/$(1).yml --inventory "$$INVENTORY" $(ASK_VAULT_PASS)
 
 LAB = lab/with-docker $(VENV)/python -m lab $(if $(V),--verbose)
 
+export INVENTORY
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_VAULT_IDENTITY_LIST := lab@$(CURDIR)/lab/vault-key
 export PATH := $(CURDIR)/$(VENV):$(PATH)
@@ -47,24 +54,24 @@ ssh: venv ## Log in to the lab's server
 # --- A site ---------------------------------------------------------------------------------------
 
 secrets: venv ## Make the passwords that SITE's vault lacks; touches no host
-	@$(VENV)/ansible-playbook playbooks/secrets.yml --inventory $(INVENTORY) $(ASK_VAULT_PASS) $(ARGS)
+	$(call playbook,secrets) $(ARGS)
 
 # --- Proof ---------------------------------------------------------------------------------------
 
 smoke: venv ## Run every smoke check against SITE; changes nothing
-	@$(VENV)/ansible-playbook playbooks/smoke.yml --inventory $(INVENTORY) $(if $(V),-v) $(ARGS)
+	$(call playbook,smoke) $(if $(V),-v) $(ARGS)
 
 registrations: venv ## Say which phones are registered with SITE, and who has the new password
-	@$(VENV)/ansible-playbook playbooks/status.yml --inventory $(INVENTORY) $(ARGS)
+	$(call playbook,status) $(ARGS)
 
 blocked: venv ## Say what is blocked in front of SITE, why, since when, and how many packets were dropped
-	@$(VENV)/ansible-playbook playbooks/blocked.yml --inventory $(INVENTORY) $(ARGS)
+	$(call playbook,blocked) $(ARGS)
 
 render: venv ## Write what a run would deploy to artifacts/<host>/rendered, without any host
-	@$(VENV)/ansible-playbook playbooks/render.yml --inventory $(INVENTORY) $(ARGS)
+	$(call playbook,render) $(ARGS)
 
 phones: venv ## Write a sheet per extension for setting up its softphone, to artifacts/<host>/phones
-	@$(VENV)/ansible-playbook playbooks/phones.yml --inventory $(INVENTORY) $(ARGS)
+	$(call playbook,phones) $(ARGS)
 
 test: lint unit scenarios ## Everything: lint, unit tests, every scenario with real calls
 

@@ -33,6 +33,12 @@ def public_key(private: Path) -> str:
     return private.with_name(f"{private.name}.pub").read_text(encoding="utf-8")
 
 
+def ssh_word(path: Path) -> str:
+    """A path as an option of ssh takes it, which reads quotes and expands percent signs."""
+    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"'
+
+
 def known_hosts_line(key: str) -> str:
     """known_hosts entry of the lab's server for a public key (``type base64 comment``)."""
     return f"{PBX.name},{PBX.address} {' '.join(key.split()[:2])}\n"

@@ -107,7 +107,8 @@ def ssh(_console: Console) -> None:
     """
     if not CLIENT_KEY.exists():
         raise LabError("no lab runs here: `make up` makes one")
-    options = ["-i", str(CLIENT_KEY), "-o", f"UserKnownHostsFile={KNOWN_HOSTS}"]
+    files = {"IdentityFile": CLIENT_KEY, "UserKnownHostsFile": KNOWN_HOSTS}
+    options = [f"-o{name}={keys.ssh_word(path)}" for name, path in files.items()]
     os.execvp("ssh", ["ssh", *options, f"{SERVER_USER}@{PBX.address}"])
 
 
