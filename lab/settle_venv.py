@@ -8,6 +8,7 @@ system's Python: standard library only.
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ BESIDE = b"#!/bin/sh\n'''exec' \"${0%/*}/python\" \"$0\" \"$@\"\n' '''\n"
 
 
 def settled(program: bytes, place: str) -> bytes:
-    """Return a program's text with the start that fits ``place``; anything else than pip's is left as it is."""
+    """Return a program's text with the start that fits ``place``; anything but pip's stays as it is."""
     lines = program.split(b"\n", 3)
     if re.match(rb"#!.*/bin/python[0-9.]*$", lines[0]):
         rest = program.split(b"\n", 1)[1]
@@ -38,6 +39,10 @@ def settle(made: Path, place: str) -> None:
         after = settled(before, place)
         if path.name.startswith("activate"):
             after = after.replace(made.name.encode(), Path(place).name.encode())
+        if path.name == "activate":  # venv of Python 3.11 trusts double quotes to hold any path
+            quoted = f"VIRTUAL_ENV={shlex.quote(place)}".encode()
+            lines = after.split(b"\n")
+            after = b"\n".join(quoted if line.startswith(b"VIRTUAL_ENV=") else line for line in lines)
         if after != before:
             path.write_bytes(after)
 
