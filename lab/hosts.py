@@ -14,6 +14,8 @@ Kind = Literal["server", "sip"]
 
 TERMINATION_HOST = "nlpbay.pstn.ashburn.twilio.com"
 SERVER_USER = "deploy"
+NAMES = "/var/lib/lab/names"
+"""The names that the lab's DNS knows, as a hosts file; it reads it again after a SIGHUP to process 1."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,12 @@ POP_ASHBURN = Host(
     "the carrier's first POP, and its DNS",
     # Knows the termination host and refuses every other name: no query ever leaves the lab.
     command=(
-        "dnsmasq",
-        "--keep-in-foreground",
-        "--conf-file=/dev/null",
-        "--user=root",
-        "--no-resolv",
-        "--no-hosts",
-        f"--local=/{TERMINATION_HOST}/",
-        f"--host-record={TERMINATION_HOST},{_POP_ASHBURN_ADDRESS},60",
-        "--log-facility=-",
+        "sh",
+        "-c",
+        f"mkdir -p $(dirname {NAMES}) && echo {_POP_ASHBURN_ADDRESS} {TERMINATION_HOST} > {NAMES}"
+        " && exec dnsmasq"
+        " --keep-in-foreground --conf-file=/dev/null --user=root --no-resolv --no-hosts --no-round-robin"
+        f" --local=/{TERMINATION_HOST}/ --addn-hosts={NAMES} --log-facility=-",
     ),
 )
 POP_UMATILLA = Host("lab-pop-umatilla", "198.18.51.1", "sip", "the carrier's second POP")

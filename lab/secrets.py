@@ -31,7 +31,7 @@ _HEADER = (
 def required_names(model: dict[str, Any]) -> list[str]:
     """Names that need a password: every extension, and every trunk that calls go out through."""
     extensions = [str(item["number"]) for item in model.get("pbx_extensions", [])]
-    trunks = [str(item["name"]) for item in model.get("pbx_trunks", []) if item.get("termination_host")]
+    trunks = [str(item["name"]) for item in model.get("pbx_trunks", []) if item.get("auth_username")]
     return extensions + trunks
 
 

@@ -91,11 +91,13 @@ class Talk:
         seconds: of audio it sends.
         hang_up: True: it hangs up after the audio; False: it waits for the other side to do so.
         codec: what it offers.
+        key: of the dial pad, which it presses in the call, told by SIP INFO; '' for none.
     """
 
     seconds: int = 2
     hang_up: bool = True
     codec: Codec = ULAW
+    key: str = ""
 
     @property
     def hold_ms(self) -> int:
@@ -238,6 +240,7 @@ class Party:
             "hold_ms": talk.hold_ms,
             "audio_file": audio_file(self.machine, talk.codec),
             "audio_loops": talk.seconds,
+            "while_talking": render("info.part.xml", {"key": talk.key}) if talk.key else "",
         }
         limits = (
             "-m",
@@ -309,6 +312,22 @@ class Phone(Party):
             raise DriverError(f"{self.machine.name}: no answer to REGISTER {self.number}: {result.errors}")
         return status
 
+    def subscribe(self) -> int:
+        """Subscribe to the state of a mailbox, answer the NOTIFY, and return the final status."""
+        values = {"number": self.number, "password": self.password, "expires": 60}
+        return (
+            start_sipp(
+                self.machine,
+                "subscribe.xml",
+                values,
+                sip_port=free_sip_port(),
+                remote=self.pbx.target,
+                options=("-m", "1", "-recv_timeout", "20000"),
+            )
+            .wait(60)
+            .final_status()
+        )
+
     def switch_on(self, behaviour: Answer | Refuse = Answer()) -> None:
         """Register afresh, listen, and wait until the PBX has seen that the phone answers.
 
@@ -333,21 +352,31 @@ class Phone(Party):
             item.method == "OPTIONS" for item in self._listener.messages()
         )
 
-    def call(self, dialled: str, talk: Talk = Talk(), *, calls: int = 1) -> OngoingCall:
+    def call(
+        self,
+        dialled: str,
+        talk: Talk = Talk(),
+        *,
+        calls: int = 1,
+        caller: str = "",
+        from_host: str = "[remote_ip]",
+    ) -> OngoingCall:
         """Dial: an INVITE that answers the digest challenge with this phone's credentials.
 
         Args:
             dialled: the user part of the Request-URI, exactly as it goes on the wire.
             talk: what happens after the answer.
             calls: place so many at once.
+            caller: user part of the From; its own number if empty.
+            from_host: host part of the From.
         """
         return self._place(
             dialled,
             talk,
-            caller=self.number,
+            caller=caller or self.number,
             credentials=(self.number, self.password),
             calls=calls,
-            from_host="remote_ip",
+            from_host=from_host,
         )
 
 
@@ -363,4 +392,6 @@ class Pop(Party):
             caller: the caller's number.
             calls: deliver so many at once.
         """
-        return self._place(dialled, talk, caller=caller, credentials=None, calls=calls, from_host="local_ip")
+        return self._place(
+            dialled, talk, caller=caller, credentials=None, calls=calls, from_host="[local_ip]"
+        )

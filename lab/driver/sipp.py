@@ -20,6 +20,9 @@ _FRAME = re.compile(
 )
 
 
+_PARTS = ("challenge", "while_talking", "from_host")
+
+
 class ScenarioTemplate(Template):
     """``%{name}`` is filled in by the driver; ``$`` and ``[…]`` stay SIPp's."""
 
@@ -115,14 +118,14 @@ def render(scenario: str, values: Mapping[str, object]) -> str:
 
     Args:
         scenario: a file of ``lab/sipp``.
-        values: text for each ``%{name}``; ``challenge`` may be scenario text itself.
+        values: text for each ``%{name}``; some of them may be scenario text themselves.
 
     Raises:
         KeyError: the scenario needs a value that is not given.
         ValueError: a value holds a character that would change the scenario.
     """
     for key, value in values.items():
-        if key != "challenge" and set('<>"[]\n') & set(str(value)):
+        if key not in _PARTS and set('<>"[]\n') & set(str(value)):
             raise ValueError(f"{key} cannot be written into a SIPp scenario: {value!r}")
     return ScenarioTemplate((SCENARIOS_DIR / scenario).read_text(encoding="utf-8")).substitute(values)
 

@@ -11,7 +11,7 @@ SOUND: dict[str, Any] = {
     "pbx_public_address": "192.0.2.10",
     "pbx_sip_port": 5060,
     "pbx_rtp_ports": {"first": 10000, "last": 10100},
-    "pbx_max_calls": 25,
+    "pbx_max_calls": 23,
     "pbx_extensions": [
         {"number": "100", "name": "Agent 100", "context": "internal"},
         {"number": "101", "name": "Agent 101", "context": "internal"},
@@ -48,7 +48,7 @@ SOUND: dict[str, Any] = {
         "allowed_prefixes": ["+"],
         "denied_prefixes": [],
         "max_call_seconds": 14400,
-        "max_calls": 25,
+        "max_calls": 23,
         "max_calls_per_extension": 4,
         "emergency": {
             "enabled": True,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.callcenter.pbx.plugins.module_utils.model import RESERVED_CONTEXTS
 from ansible_collections.callcenter.pbx.plugins.module_utils.model_read import read_model
 from ansible_collections.callcenter.pbx.plugins.module_utils.model_views import dial_checks
 from ansible_collections.callcenter.pbx.plugins.module_utils.numbering import (
@@ -20,21 +21,36 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.numbering import (
 
 from tests.golden.render import ROOT, SITES, golden
 
-OUTSIDE = {"internal", "from-internal", "outbound", "outbound-call", "emergency", "emergency-call"}
+OUTSIDE = {
+    *("internal", "from-internal", "outbound", "outbound-call", "outbound-trunks"),
+    *("emergency", "emergency-call", "emergency-trunks", "carrier-ended"),
+}
 
 MODULE_OF = {
     "Dial": "app_dial",
     "Gosub": "app_stack",
+    "HangupCauseClear": "func_hangupcause",
     "Log": "app_verbose",
+    "PJSIPHangup": "chan_pjsip",
     "Originate": "app_originate",
     "Playback": "app_playback",
+    "PJSIP_AOR": "func_pjsip_aor",
+    "PJSIP_CONTACT": "func_pjsip_contact",
+    "REGEX": "func_strings",
     "Return": "app_stack",
+    "SHIFT": "func_strings",
+    "STRREPLACE": "func_strings",
+    "SoftHangup": "app_softhangup",
     "CALLERID": "func_callerid",
     "CHANNEL": "func_channel",
     "CUT": "func_cut",
+    "FIELDQTY": "func_strings",
     "FILTER": "func_strings",
+    "ExecIf": "app_exec",
     "GROUP": "func_groupcount",
     "GROUP_COUNT": "func_groupcount",
+    "HANGUPCAUSE": "func_hangupcause",
+    "HANGUPCAUSE_KEYS": "func_hangupcause",
     "IF": "func_logic",
     "LEN": "func_strings",
 }
@@ -62,7 +78,7 @@ def steps(dialplan: dict[str, Context]) -> Iterator[tuple[str, str, str]]:
 def targets(exten: str, application: str) -> set[tuple[str, str]]:
     """Return (context, extension) of every place an application may continue at."""
     found = set(re.findall(r"(?:Goto|Gosub)\(([a-z-]+),([^,]+),1\)", application))
-    found |= set(re.findall(r"\?([a-z-]+),([a-z-]+),1\)", application))
+    found |= set(re.findall(r"[?:]([a-z-]+),([^,?]+),1\)", application))
     found |= set(re.findall(r"b\(([a-z-]+)\^([^^]+)\^1", application))
     found |= {(context, name) for name, context in re.findall(r"Local/([^@]+)@([a-z-]+)", application)}
     return found
@@ -143,9 +159,22 @@ DESCRIBED = [
     ("from-twilio", "911", None),
     ("from-twilio", "101", None),
     ("from-pstn", "+12125550100", None),
-    ("internal", "11", None),
-    ("internal", "91555&PJSIP", None),
-    ("internal", "91555123456/", None),
+    *(("from-twilio", number, "PJSIP/100") for number in ("19863334949", "0019863334949", "01119863334949")),
+    *(
+        ("from-pstn", number, "PJSIP/100&PJSIP/101")
+        for number in ("19863334949", "9863334949", "0019863334949")
+    ),
+    ("internal", "+15551234567", OUTBOUND),
+    ("internal", "901115551234567", OUTBOUND),
+    ("internal", "9(555) 123-4567", OUTBOUND),
+    ("internal", "9 555.123.4567", OUTBOUND),
+    ("internal", "9 1 1", "PJSIP/twilio-na-us/sip:911@nlpbay.pstn.ashburn.twilio.com"),
+    ("from-internal", "01115551234567", OUTBOUND),
+    ("from-internal", "+1 (555) 123-4567", OUTBOUND),
+    ("internal", "11", "refused"),
+    ("internal", "91555&PJSIP", "refused"),
+    ("internal", "91555123456/", "refused"),
+    ("internal", "sales", None),
 ]
 
 
@@ -173,17 +202,40 @@ def test_every_jump_lands(site: str) -> None:
 def test_a_dialled_number_meets_dial_only_after_it_was_checked(site: str) -> None:
     for context, exten, application in steps(dialplan_of(site)):
         if application.startswith("Dial(") and "${EXTEN" in application:
-            assert context in ("outbound-call", "emergency-call"), f"{context},{exten}: {application}"
+            assert context in ("outbound-trunks", "emergency-trunks"), f"{context},{exten}: {application}"
+
+
+WRITTEN_LIKE_A_NUMBER = (
+    'GotoIf($[${REGEX("^[+0-9(). -]*[0-9][+0-9(). -]*$" ${EXTEN})} = 0]?refused,invalid-number,1)'
+)
+E164 = 'GotoIf($[${REGEX("^[+][1-9][0-9]{6,14}$" ${EXTEN})} = 0]?refused,invalid-number,1)'
 
 
 @pytest.mark.parametrize("site", SITES)
 def test_what_a_wildcard_takes_is_checked_before_it_goes_anywhere(site: str) -> None:
     """A comma in the number would otherwise choose the priority that Goto continues at."""
     dialplan = dialplan_of(site)
-    for name in ("internal", "from-internal", "outbound", "emergency"):
+    for name in ("internal", "from-internal", "as-written", "extensions", "emergency"):
         for exten, applications in dialplan[name].extensions.items():
             if exten.endswith((".", "!")):
-                assert re.match(r"GotoIf\(\$\[\$\{LEN\(\$\{FILTER\(0-9,", applications[0]), (name, exten)
+                assert applications[0] == WRITTEN_LIKE_A_NUMBER, (name, exten)
+    after_the_check = {"internal-number", "from-internal-number"}
+    for name, context in dialplan.items():
+        ways = {place for exten in context.extensions for step in context.extensions[exten]
+                for place, _exten in targets(exten, step)}  # fmt: skip
+        if name not in ("as-written", *after_the_check):
+            assert not (ways | set(context.includes)) & {*after_the_check, "outbound"}, name
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_only_a_plus_and_digits_meet_a_trunk(site: str) -> None:
+    dialplan = dialplan_of(site)
+    (steps_of_a_call,) = dialplan["outbound-call"].extensions.values()
+    checked = steps_of_a_call.index(E164)
+    assert checked < min(index for index, step in enumerate(steps_of_a_call) if "EXTEN},1)" in step)
+    for context, exten, application in steps(dialplan):
+        for place, _number in targets(exten, application):
+            assert place != "outbound-trunks" or context == "outbound-call"
 
 
 @pytest.mark.parametrize("site", SITES)
@@ -205,3 +257,9 @@ def test_the_emergency_number_is_never_shortened() -> None:
         assert found == ("Goto(emergency-call,911,1)",)
     patterns = list(dialplan["outbound"].extensions)
     assert best_match(patterns, "911") is None
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_no_trunk_may_be_called_like_a_context_of_the_pbx(site: str) -> None:
+    own = set(dialplan_of(site)) - set(read_model(model_of(site))[0].inbound_contexts)
+    assert own <= set(RESERVED_CONTEXTS)

@@ -77,7 +77,63 @@ FAULTS = [
         "lands in 'internal', a context of the PBX itself",
     ),
     ("trunk-in-outbound", "pbx_trunks.0.context", "outbound-call", "lands in 'outbound-call'"),
-    ("no-networks", "pbx_trunks.0.identify_networks", [], "identify_networks: is empty"),
+    (
+        "caller-id-of-nobody",
+        "pbx_outbound.caller_id_number",
+        "+15550100000",
+        "caller_id_number: +15550100000 is no number of pbx_dids. Write one that is; or",
+    ),
+    (
+        "emergency-caller-id-of-nobody",
+        "pbx_outbound.emergency.caller_id_number",
+        "+15550100000",
+        "emergency.caller_id_number: +15550100000 is no number of pbx_dids",
+    ),
+    (
+        "extension-caller-id-of-nobody",
+        "pbx_extensions.0.caller_id_number",
+        "+15550100000",
+        "pbx_extensions[100].caller_id_number: +15550100000 is no number of pbx_dids",
+    ),
+    (
+        "extension-emergency-caller-id-of-nobody",
+        "pbx_extensions.1.emergency_caller_id_number",
+        "+15550100000",
+        "pbx_extensions[101].emergency_caller_id_number: +15550100000 is no number of pbx_dids",
+    ),
+    (
+        "extension-like-abroad",
+        "pbx_extensions.0.number",
+        "0044",
+        "extension 0044 looks like an outside number: an international",
+    ),
+    (
+        "nobody-to-call-for-help",
+        "pbx_outbound.emergency.numbers",
+        [],
+        "emergency.numbers: is empty while emergency calls are enabled",
+    ),
+    ("no-place-kept", "pbx_outbound.emergency.reserved_calls", 0, "0 is out of range"),
+    (
+        "one-trunk-twice",
+        "pbx_outbound.trunk",
+        ["twilio-na-us", "twilio-na-us"],
+        "trunk[1]: 'twilio-na-us' is listed twice",
+    ),
+    ("no-such-second-trunk", "pbx_outbound.trunk", ["twilio-na-us", "other"], "'other' is no trunk"),
+    ("no-trunk-at-all", "pbx_outbound.trunk", [], "pbx_outbound.trunk: is empty"),
+    (
+        "no-trunk-for-emergencies",
+        "pbx_trunks.0.emergency",
+        False,
+        "no trunk with a termination_host may carry emergency calls",
+    ),
+    (
+        "contact-by-another-transport",
+        "pbx_trunks.0.contacts",
+        ["sip:203.0.113.1:5060;transport=tcp"],
+        "asks for tcp, but the trunk speaks udp. Write transport: tcp in the trunk",
+    ),
     ("host-bits", "pbx_trunks.0.identify_networks", ["203.0.113.5/30"], "write 203.0.113.4/30"),
     ("network-twice", "pbx_trunks.0.identify_networks", ["203.0.113.1", "203.0.113.1"], "is listed twice"),
     (
@@ -101,13 +157,7 @@ FAULTS = [
         "sip:a.example.com",
         "pbx_trunks[0].termination_host:",
     ),
-    ("host-is-address", "pbx_trunks.0.termination_host", "203.0.113.1", "pbx_trunks[0].termination_host:"),
-    (
-        "no-username",
-        "pbx_trunks.0.auth_username",
-        REMOVED,
-        "missing although the trunk has a termination_host",
-    ),
+    ("host-is-address", "pbx_trunks.0.termination_host", "2001:db8::1", "pbx_trunks[0].termination_host:"),
     ("qualify-too-fast", "pbx_trunks.0.qualify_seconds", 14, "14 is faster than carriers accept"),
     ("qualify-negative", "pbx_trunks.0.qualify_seconds", -1, "-1 is out of range"),
     (
@@ -150,7 +200,7 @@ FAULTS = [
         "per-extension-limit",
         "pbx_outbound.max_calls_per_extension",
         26,
-        "26 is more than pbx_outbound.max_calls 25",
+        "26 is more than pbx_outbound.max_calls 23",
     ),
     ("emergency-number", "pbx_outbound.emergency.numbers", ["+911"], "emergency.numbers[0]: '+911'"),
     ("emergency-switch", "pbx_outbound.emergency.enabled", "no", "'no' is neither true nor false"),
@@ -167,8 +217,8 @@ FAULTS = [
         "rtp-too-small",
         "pbx_max_calls",
         26,
-        "pbx_max_calls: 26 calls need 104 ports, 10000-10100 carries 25 calls. Lower it to 25, or end "
-        "pbx_rtp_ports at 10103 or later",
+        "pbx_max_calls: 26 calls and 2 kept for emergency calls need 112 ports, 10000-10100 carries 25 "
+        "calls. Lower it to 23, or end pbx_rtp_ports at 10111 or later",
     ),
     ("blacklist-garbage", "pbx_blacklist", ["spam"], "pbx_blacklist[0]: 'spam' is not accepted"),
     ("blacklist-number", "pbx_blacklist", [17], "pbx_blacklist[0]: 17 is not text"),
@@ -334,7 +384,7 @@ WARNINGS = [
         "next-of-an-extension",
         "pbx_secrets_next",
         {"101": "whatever-it-will-be"},
-        "pbx_secrets_next[101]: belongs to no trunk with a termination_host",
+        "pbx_secrets_next[101]: belongs to no trunk with an auth_username",
     ),
     (
         "blacklist-url-in-the-clear",
@@ -386,6 +436,28 @@ ON_THE_WAY = {
 @pytest.mark.parametrize("more", ON_THE_WAY.values(), ids=ON_THE_WAY)
 def test_passwords_on_their_way_out_or_in_are_no_fault(more: dict[str, Any]) -> None:
     report = check_model({**SOUND, **more})
+    assert (report.faults, report.warnings) == ((), ())
+
+
+def test_a_number_the_carrier_verified_may_be_shown() -> None:
+    model = broken("pbx_outbound.verified_numbers", ["+15550100000"])
+    model["pbx_extensions"][0]["caller_id_number"] = "+15550100000"
+    model["pbx_extensions"][1]["emergency_caller_id_number"] = "+15550100000"
+    assert check_model(model).faults == ()
+
+
+def test_a_trunk_without_a_way_out_needs_a_way_in() -> None:
+    model = broken("pbx_trunks.+", {"name": "two", "context": "from-pstn", "identify_networks": []})
+    assert "pbx_trunks[1].identify_networks: is empty" in str(check_model(model).faults[0])
+
+
+@pytest.mark.parametrize("trunk", ["twilio-na-us", ["twilio-na-us", "way-out"]], ids=["one", "list"])
+def test_a_trunk_may_be_outbound_only_and_known_by_address_alone(trunk: str | list[str]) -> None:
+    model = broken("pbx_outbound.trunk", trunk)
+    model["pbx_trunks"].append(
+        {"name": "way-out", "context": "unused", "termination_host": "sbc.example.com"}
+    )
+    report = check_model(model)
     assert (report.faults, report.warnings) == ((), ())
 
 

@@ -53,7 +53,8 @@ def test_media_ports_are_used_in_pairs(
     first: int, last: int, last_odd: int, streams: int, calls: int
 ) -> None:
     ports = RtpPorts(first, last)
-    assert (ports.last_odd, ports.streams, ports.calls) == (last_odd, streams, calls)
+    assert (ports.last_odd, ports.streams, ports.calls()) == (last_odd, streams, calls)
+    assert ports.calls(reserved=2) == max(0, calls - 2)
 
 
 POLICY = [
@@ -89,12 +90,14 @@ def test_switched_off_emergency_numbers_are_refused_not_lost() -> None:
 def test_other_country_codes_have_no_ten_digit_forms() -> None:
     model = model_with("pbx_outbound.country_code", "44")
     dialled = [check["dialled"] for check in dial_checks(model) if "sip:+" in check["target"]]
-    assert dialled == ["9+445551234567", "+445551234567", "00445551234567"]
-
-
-def test_several_phones_of_one_extension_all_ring() -> None:
-    extension = config_view(model_with("pbx_extensions.0.max_contacts", 3))["extensions"][0]
-    assert extension["dial"] == "${PJSIP_DIAL_CONTACTS(100)}"
+    assert dialled == [
+        "9+445551234567",
+        "+445551234567",
+        "900445551234567",
+        "9+44.555-1234567",
+        "+445551234567",
+        "00445551234567",
+    ]
 
 
 def test_a_phones_password_is_stored_as_digest_only() -> None:
@@ -189,7 +192,7 @@ def test_all_networks_of_a_carrier_in_use_are_protected() -> None:
 
 
 def test_every_text_in_the_view_is_escaped() -> None:
-    model = model_with("pbx_trunks.0.contacts", ["sip:203.0.113.1:5060;transport=tcp"])
+    model = model_with("pbx_trunks.0.transport", "tcp")
     assert config_view(model)["trunks"][0]["contacts"][0] == "sip:203.0.113.1:5060\\;transport=tcp"
 
 

@@ -92,7 +92,10 @@ class Bench:
         pbx_vars.mkdir(parents=True)
         (pbx_vars / "model.yml").write_text(json.dumps(variables))
         wiring = yaml.safe_load((ROOT / "inventory" / "wiring.yml").read_text())
-        needed = {name: wiring[name] for name in ("pbx_model", "__pbx_names")}
+        needed = {
+            name: wiring[name]
+            for name in ("pbx_model", "__pbx_names", "__pbx_sip_port", "asterisk_config_sip_port")
+        }
         extra = {**needed, "asterisk_config_container": "c", "bench": str(directory)}
         (pbx_vars / "wiring.yml").write_text(json.dumps(extra))
         self.vault = pbx_vars / "vault.yml"

@@ -102,6 +102,18 @@ def accused(line: str) -> dict[str, str]:
             id="call of a stranger over IPv6",
         ),
         pytest.param(
+            f"{REQUEST}'INVITE' from '<sip:777@h>' failed for '203.0.113.7:5060' (callid: a) - {UNKNOWN}"
+            " after 2 tries in 41.000 ms",
+            {"enumeration": "203.0.113.7", "calls": "203.0.113.7"},
+            id="call of a stranger, not the first",
+        ),
+        pytest.param(
+            f"{REQUEST}'INVITE' from '<sip:777@h>' failed for '203.0.113.7:5060' (callid: x) - {UNKNOWN}"
+            f" after 2 tries in 1 ms' failed for '9.9.9.9:1' (callid: x) - {UNKNOWN}) - {UNKNOWN}",
+            {"enumeration": "203.0.113.7", "calls": "203.0.113.7"},
+            id="forged in Call-ID, with tries",
+        ),
+        pytest.param(
             f"{REQUEST}'INVITE' from '' failed for '203.0.113.7:5060' (callid: a) - {UNKNOWN}",
             {"enumeration": "203.0.113.7", "calls": "203.0.113.7"},
             id="a From too long to be written down",

@@ -35,6 +35,9 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_types import 
 FIXTURES = Path(__file__).parent / "fixtures" / "smoke"
 DEPLOYED = json.loads((FIXTURES / "deployed.json").read_text())
 BROKEN = json.loads((FIXTURES / "broken.json").read_text())
+TERMINATION = "nlpbay.pstn.ashburn.twilio.com"
+for evidence in (DEPLOYED, BROKEN):
+    evidence["names"] = {TERMINATION: None}
 WANTED = read_wanted(
     {
         "root_dir": "/opt/callcenter",
@@ -49,6 +52,7 @@ WANTED = read_wanted(
               identify_networks: [198.18.60.0/30, 198.18.51.0/30]
               contacts: ["sip:198.18.60.1:5060", "sip:198.18.51.1:5060"]
               termination_host: nlpbay.pstn.ashburn.twilio.com
+              auth_username: Admin
               codecs: [ulaw, alaw]
             - {name: second-carrier, context: from-pstn, identify_networks: [198.18.70.1], codecs: [ulaw]}
             """
@@ -108,6 +112,7 @@ def test_a_sound_pbx_passes() -> None:
         "trunk-identifies": "networks: twilio-na-us 2, second-carrier 1",
         "trunk-endpoints": "twilio-na-us -> from-twilio, second-carrier -> from-pstn",
         "trunk-auths": "twilio-na-us-auth",
+        "carrier-names": "nlpbay.pstn.ashburn.twilio.com",
         "trunk-aors": "twilio-na-us-aor: 3 of 3 contacts reachable",
         "extensions": "3 in all, 2 registered: 100, 101",
         "dialling": "25 of 25 numbers lead right, in internal, from-internal, from-twilio, from-pstn",
@@ -747,3 +752,16 @@ def test_set_sizes() -> None:
         "sip-never-v4": 9,
         "sip-never-v6": 9,
     }
+
+
+@pytest.mark.parametrize("error", ["its name server does not answer", "there is no such name"])
+def test_a_carrier_whose_name_leads_nowhere_is_named(error: str) -> None:
+    raw = sound()
+    raw["names"] = {TERMINATION: error}
+    assert wrong(check(raw)) == [
+        (
+            "carrier-names",
+            "Outgoing calls end with a prompt after some seconds, emergency calls too",
+            f"trunk twilio-na-us: {TERMINATION} cannot be resolved: {error}",
+        )
+    ]

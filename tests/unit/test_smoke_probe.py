@@ -57,7 +57,7 @@ def gather(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         monkeypatch.setattr(smoke_probe, "HOST_COMMANDS", {"sets": ("no-such-command",)})
         monkeypatch.setattr(smoke_probe, "prove", lambda ports: {"error": None, "ways": sorted(ports)})
         dialled = [{"context": "internal", "dialled": "100"}]
-        return smoke_probe.gather(str(tmp_path), "pbx", ["carrier"], dialled, may_send)
+        return smoke_probe.gather(str(tmp_path), "pbx", ["carrier"], dialled, may_send=may_send)
 
     return run
 

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jinja2
+import pytest
 import yaml
 from ansible_collections.callcenter.pbx.plugins.module_utils.model_read import read_model
 
@@ -75,3 +77,17 @@ def test_a_model_without_anything_optional_passes_the_preflight_and_can_be_wired
     }
     assert found["sip_firewall_blacklist"] == list(model.blacklist)
     assert found["sip_firewall_never_block"] == list(model.never_block)
+
+
+@pytest.mark.parametrize("calls", [25, 230, 2500])
+def test_the_containers_limits_follow_the_calls(calls: int) -> None:
+    text = (ROOT / "roles" / "asterisk_container" / "defaults" / "main.yml").read_text(encoding="utf-8")
+    limits = {
+        name: str(jinja2.Template(str(value)).render(asterisk_container_max_calls=calls))
+        for name, value in yaml.safe_load(text).items()
+        if name.endswith("_limit")
+    }
+    # Seen with 230 calls: two threads and a bit, and six open files, a call.
+    assert int(limits["asterisk_container_pids_limit"]) >= 200 + 3 * calls
+    assert int(limits["asterisk_container_files_limit"]) >= 1000 + 10 * calls
+    assert int(limits["asterisk_container_memory_limit"].removesuffix("m")) >= 512 + 2 * calls

@@ -13,7 +13,25 @@ from lab.driver.parties import Parties
 from lab.driver.sipp import ALAW, ULAW
 
 DID = "+19863334949"
-NUMBERS = {"E.164": DID, "ten-digits": DID[2:], "another-plus-1-number": "+12025550143"}
+NUMBERS = {
+    "E.164": DID,
+    "with-country-code": DID[1:],
+    "with-00": f"00{DID[1:]}",
+    "with-011": f"011{DID[1:]}",
+    "with-parameters": f"{DID};npdi;rn=+12025550100",
+    "ten-digits": DID[2:],
+    "another-plus-1-number": "+12025550143",
+}
+# A caller's number as the carrier sends it, and as the phone shows it and can call it back.
+CALLERS = {
+    "+15550102222": "+15550102222",
+    "15550102223": "+15550102223",
+    "5550102224": "+15550102224",
+    "00442079460000": "+442079460000",
+    "011442079460001": "+442079460001",
+    "anonymous": "anonymous",
+    "266696687": "266696687",
+}
 POPS = ("ashburn", "umatilla")
 TALK = Talk(seconds=2)
 
@@ -141,3 +159,13 @@ def test_alaw_carrier_and_ulaw_phone_hear_each_other(lab: Parties) -> None:
     assert carrier.received.payload_types == {ALAW.payload_type}
     assert phone.received is not None
     assert phone.received.payload_types == {ULAW.payload_type}
+
+
+def test_callers_number_is_one_that_the_phone_can_call_back(lab: Parties) -> None:
+    shown = {}
+    for sent in CALLERS:
+        with record(lab.phone_100.machine) as recorded:
+            assert lab.umatilla.call(DID, Talk(seconds=1), caller=sent).wait().status == 200
+        (leg,) = recorded.of(lab.phone_100.machine).legs
+        shown[sent] = leg.invites[0].header("from").partition("<sip:")[2].partition("@")[0]
+    assert shown == CALLERS

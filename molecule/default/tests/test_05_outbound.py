@@ -13,13 +13,22 @@ from lab.driver.capture import Leg, record
 from lab.driver.messages import SipMessage
 from lab.driver.parties import Parties
 
+# What is dialled, exactly as it goes on the wire, and by whom. %20 is a blank.
 DIALLED = {
     "915551234567": "100",
-    "95551234567": "100",
-    "9115551234567": "100",
-    "9+15551234567": "100",
     "+15551234567": "102",
+    "95551234567": "100",
     "0015551234567": "102",
+    "9115551234567": "100",
+    "+1%20(555)%20123-4567": "102",
+    "9+15551234567": "100",
+    "01115551234567": "102",
+    "+1-555-123-4567": "100",
+    "00%201%20555.123.4567": "102",
+    "9(555)%20123-4567": "100",
+    "9555.123.4567": "100",
+    "9%201%20555%20123%204567": "100",
+    "901115551234567": "100",
 }
 REQUEST_URI = "sip:+15551234567@nlpbay.pstn.ashburn.twilio.com"
 CALLER_ID = '"CallCenter" <sip:+19863334949@{address}>'
@@ -40,14 +49,14 @@ class OutboundCall:
 
 @pytest.fixture(scope="module")
 def calls(lab: Parties) -> dict[str, OutboundCall]:
-    """All forms at once, 300 ms apart: the carrier sees them in the order in which they were dialled."""
+    """All forms, 900 ms apart: the carrier sees them in the order in which they were dialled."""
     phones = {"100": lab.phone_100, "102": lab.phone_102}
     machines = (lab.phone_100.machine, lab.phone_102.machine, lab.ashburn.machine)
     with record(*machines) as recorded:
         ongoing = {}
         for dialled, number in DIALLED.items():
             ongoing[dialled] = phones[number].call(dialled, Talk(seconds=2))
-            time.sleep(0.3)
+            time.sleep(0.9)
         results = {dialled: call.wait() for dialled, call in ongoing.items()}
     legs = {
         dialled: recorded.of(phones[number].machine).leg(results[dialled].call_id)

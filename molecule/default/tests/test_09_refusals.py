@@ -131,3 +131,31 @@ def test_outside_number_stops_ringing_when_nobody_answered(unanswered: Unanswere
 
 def test_nothing_is_left_of_refused_calls(unanswered: Unanswered, lab: Parties) -> None:
     lab.server.wait_until_idle()
+
+
+CARRIER_SAYS = [
+    "403 Forbidden",
+    "404 Not Found",
+    "410 Gone",
+    "484 Address Incomplete",
+    "488 Not Acceptable Here",
+    "500 Server Internal Error",
+    "603 Decline",
+]
+
+
+@pytest.mark.parametrize("said", CARRIER_SAYS)
+def test_agent_learns_what_the_carrier_said_and_the_log_keeps_it(lab: Parties, said: str) -> None:
+    mark = lab.server.log_size()
+    with lab.ashburn.listening(Refuse(said)):
+        assert lab.phone_102.call("+15551234567").wait().status == int(said[:3])
+    log = [line for line in lab.server.log_since(mark).splitlines() if "] WARNING[" in line]
+    (line,) = (line for line in log if "did not complete the call" in line)
+    assert "twilio-na-us did not complete the call from PJSIP/102-" in line
+    assert f"to +15551234567: {said} (" in line
+
+
+@pytest.mark.parametrize("said", ["603 Decline", "404 Not Found", "488 Not Acceptable Here"])
+def test_carrier_learns_what_the_agent_did(lab: Parties, said: str) -> None:
+    lab.phone_100.listen(Refuse(said))
+    assert lab.umatilla.call(DID, caller=CALLER).wait().status == int(said[:3])

@@ -82,7 +82,10 @@ FAULTS: dict[str, tuple[Callable[[Variables], None], str]] = {
     "did-to-nowhere": (_did_to_nowhere, "rings 199, which does not exist"),
     "did-in-unknown-context": (_did_in_unknown_context, "'from-nowhere', where no call arrives"),
     "overlapping-trunks": (_overlapping_trunks, "overlap"),
-    "too-many-calls-for-the-ports": (_too_many_calls, "pbx_max_calls: 26 calls need 104 ports"),
+    "too-many-calls-for-the-ports": (
+        _too_many_calls,
+        "pbx_max_calls: 26 calls and 2 kept for emergency calls need 112 ports",
+    ),
     "unknown-outbound-trunk": (_unknown_outbound_trunk, "'no-such-trunk' is no trunk of pbx_trunks"),
     "emergency-number-as-extension": (_emergency_number_as_extension, "911 is an emergency number"),
     "carrier-on-the-blacklist": (_carrier_on_the_blacklist, "pbx_blacklist: 198.18.60.1 overlaps"),

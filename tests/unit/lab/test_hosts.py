@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from lab.hosts import HOSTS, NETWORKS, POP_ASHBURN, SIP_NETWORK, TERMINATION_HOST, Host, host
+from lab.hosts import HOSTS, NAMES, NETWORKS, POP_ASHBURN, SIP_NETWORK, TERMINATION_HOST, Host, host
 
 LAB_RANGE = ipaddress.IPv4Network("198.18.0.0/15")
 LAB_RANGE_6 = ipaddress.IPv6Network("2001:2::/48")
@@ -38,9 +38,11 @@ def test_only_the_packages_network_leaves_the_machine() -> None:
 
 
 def test_dns_answers_the_termination_host_and_forwards_nothing() -> None:
-    assert f"--host-record={TERMINATION_HOST},{POP_ASHBURN.address},60" in POP_ASHBURN.command
-    assert "--no-resolv" in POP_ASHBURN.command
-    assert not [word for word in POP_ASHBURN.command if word.startswith("--server")]
+    command = POP_ASHBURN.command[-1]
+    assert f"echo {POP_ASHBURN.address} {TERMINATION_HOST} > {NAMES} && exec dnsmasq " in command
+    assert f" --local=/{TERMINATION_HOST}/ --addn-hosts={NAMES} " in command
+    assert "--no-resolv" in command
+    assert "--server" not in command
 
 
 def test_host_is_found_by_name() -> None:

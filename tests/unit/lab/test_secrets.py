@@ -29,7 +29,7 @@ KEY = "key of this test"
 MODEL: dict[str, Any] = {
     "pbx_extensions": [{"number": "100"}, {"number": 101}],
     "pbx_trunks": [
-        {"name": "twilio-na-us", "termination_host": "trunk.pstn.example.com"},
+        {"name": "twilio-na-us", "termination_host": "trunk.pstn.example.com", "auth_username": "Admin"},
         {"name": "inbound-only"},
     ],
 }

@@ -24,7 +24,7 @@ VALUES: dict[str, dict[str, Any]] = {
         "uri": "sip:9+1%40evil&x@198.18.0.10:5060",
         "caller": "+15550100100",
         "caller_name": "Lab",
-        "from_host": "local_ip",
+        "from_host": "[local_ip]",
         "username": "100",
         "password": "secret",
         "when_challenged": "authenticate",
@@ -34,7 +34,9 @@ VALUES: dict[str, dict[str, Any]] = {
         "hold_ms": 2000,
         "audio_file": "/var/lib/lab/milliwatt-0.raw",
         "audio_loops": 2,
+        "while_talking": render("info.part.xml", {"key": "5"}),
     },
+    "subscribe.xml": {"number": "100", "password": "secret", "expires": 60},
 }
 TRACE = """----------------------------------------------- 2026-11-23 00:02:14.957367
 UDP message sent (305 bytes):
@@ -73,7 +75,11 @@ def test_scenario_is_well_formed_once_filled_in(scenario: str) -> None:
 
 
 def test_every_scenario_is_covered() -> None:
-    assert {path.name for path in SCENARIOS_DIR.glob("*.xml")} == {*VALUES, "challenge.part.xml"}
+    assert {path.name for path in SCENARIOS_DIR.glob("*.xml")} == {
+        *VALUES,
+        "challenge.part.xml",
+        "info.part.xml",
+    }
 
 
 def test_missing_value_is_an_error() -> None:

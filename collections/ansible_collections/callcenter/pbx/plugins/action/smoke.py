@@ -99,6 +99,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "container": args["container"],
             "trunks": [trunk.name for trunk in wanted.trunks],
             "dialled": [{"context": one.context, "dialled": one.dialled} for one in wanted.dial_checks],
+            "names": [trunk.termination_host for trunk in wanted.trunks if trunk.is_named],
             "may_send": not self._task.check_mode,
         }
         evidence = read_remotely(self, "smoke_probe.gather", asked, task_vars or {})

@@ -23,16 +23,30 @@ SECOND_TRUNK_CONTEXT = "from-pstn"
 RESERVED_CONTEXTS = (
     *INTERNAL_CONTEXTS,
     "admit",
-    "extensions",
+    "as-written",
     "called",
+    "caller-number",
+    "extensions",
+    "registered",
     "outbound",
     "outbound-call",
     "outbound-leg",
     "outbound-policy",
     "emergency",
     "emergency-call",
+    "emergency-caller",
     "emergency-notify",
+    "outbound-trunks",
+    "emergency-trunks",
+    "carrier-ended",
+    "carriers-failed",
+    "from-internal-number",
+    "internal-number",
+    "no-number",
     "dial-ended",
+    "dial-status",
+    "leg-status",
+    "sip-answer",
     "refused",
     "health-check",
     "transfer-from-trunk",
@@ -95,15 +109,18 @@ class RtpPorts:
         first_even = self.first + self.first % 2
         return max(0, (self.last_odd - first_even + 1) // 2)
 
-    @property
-    def calls(self) -> int:
-        """How many calls with two legs fit."""
-        return self.streams // 2
+    def calls(self, reserved: int = 0) -> int:
+        """How many calls with two legs fit beside the places kept for ``reserved`` emergency calls."""
+        return max(0, self.streams // 2 - reserved)
 
 
 @dataclass(frozen=True)
 class Extension:
-    """A phone: ``number`` names it everywhere; ``ring_seconds`` is how long it rings when dialled."""
+    """A phone: ``number`` names it everywhere; ``ring_seconds`` is how long it rings when dialled.
+
+    The caller IDs are empty where those of the site are shown.
+    ``qualify_seconds``: how often it is asked whether it is there; 0 is never.
+    """
 
     number: str
     name: str
@@ -111,6 +128,9 @@ class Extension:
     codecs: tuple[str, ...]
     max_contacts: int
     ring_seconds: int
+    qualify_seconds: int
+    caller_id_number: str = ""
+    emergency_caller_id_number: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,7 +144,10 @@ class CatchAll:
 
 @dataclass(frozen=True)
 class Trunk:
-    """A carrier: identified by source address alone; outbound only with a ``termination_host``."""
+    """A carrier: identified by source address alone; outbound only with a ``termination_host``.
+
+    Without ``auth_username`` the carrier knows us by address alone. ``emergency``: may carry emergency calls.
+    """
 
     name: str
     context: str
@@ -132,9 +155,16 @@ class Trunk:
     contacts: tuple[str, ...]
     termination_host: str
     auth_username: str
+    transport: str
+    emergency: bool
     codecs: tuple[str, ...]
     qualify_seconds: int
     catch_all: CatchAll | None
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether calls through it answer a challenge, so that it needs a password."""
+        return bool(self.termination_host and self.auth_username)
 
 
 @dataclass(frozen=True)
@@ -157,23 +187,29 @@ class Did:
 
 @dataclass(frozen=True)
 class Emergency:
-    """Emergency calls: ``numbers`` reach the authorities, ``test_numbers`` the carrier's read-back."""
+    """Emergency calls: ``numbers`` reach the authorities, ``test_numbers`` the carrier's read-back.
+
+    ``reserved_calls``: how many find free media ports whatever else goes on; 0 while they are switched off.
+    """
 
     enabled: bool
     numbers: tuple[str, ...]
     test_numbers: tuple[str, ...]
     caller_id_number: str
+    reserved_calls: int
 
 
 @dataclass(frozen=True)
 class Outbound:
-    """What extensions may dial outside and how it is presented."""
+    """What extensions may dial outside and how it is presented; ``trunks`` are tried in this order."""
 
-    trunk: str
+    trunks: tuple[str, ...]
     caller_id_number: str
     caller_id_name: str
     dial_prefix: str
     country_code: str
+    international_prefix: str
+    verified_numbers: tuple[str, ...]
     ring_seconds: int
     allowed_prefixes: tuple[str, ...]
     denied_prefixes: tuple[str, ...]
@@ -246,6 +282,18 @@ class Model:
     def trunk(self, name: str) -> Trunk | None:
         """Return the trunk of that name."""
         return next((trunk for trunk in self.trunks if trunk.name == name), None)
+
+    @property
+    def outbound_trunks(self) -> tuple[Trunk, ...]:
+        """The trunks that calls leave through, in the order they are tried."""
+        found = (self.trunk(name) for name in self.outbound.trunks)
+        return tuple(trunk for trunk in found if trunk and trunk.termination_host)
+
+    @property
+    def emergency_trunks(self) -> tuple[Trunk, ...]:
+        """The same for emergency calls, then every other trunk that has a way out."""
+        everybody = dict.fromkeys([*self.outbound_trunks, *self.trunks])
+        return tuple(trunk for trunk in everybody if trunk.termination_host and trunk.emergency)
 
     @property
     def inbound_contexts(self) -> tuple[str, ...]:

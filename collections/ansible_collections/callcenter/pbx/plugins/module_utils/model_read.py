@@ -15,16 +15,15 @@ from .model import (
     CatchAll,
     Destination,
     Did,
-    Emergency,
     Extension,
     Fault,
     Listed,
     Model,
-    Outbound,
     RtpPorts,
     Trunk,
     parse_range,
 )
+from .model_read_outbound import read_outbound
 from .model_reader import (
     CODECS,
     EMPTY,
@@ -67,6 +66,9 @@ def _extension(reader: Reader) -> Extension:
         codecs=reader.texts("codecs", codec, default=list(CODECS), least=1) or CODECS,
         max_contacts=reader.integer("max_contacts", 1, 10, default=1),
         ring_seconds=reader.integer("ring_seconds", 5, 300, default=20),
+        qualify_seconds=reader.integer("qualify_seconds", 0, 3600, default=60),
+        caller_id_number=reader.text("caller_id_number", e164, default=None),
+        emergency_caller_id_number=reader.text("emergency_caller_id_number", e164, default=None),
     )
     reader.done()
     return found
@@ -110,7 +112,11 @@ def _trunk(reader: Reader) -> Trunk:
         context=reader.text(
             "context", pattern(r"[a-z][a-z0-9-]{0,38}", "write a context name, as from-twilio")
         ),
-        identify_networks=reader.texts("identify_networks", network, least=1),
+        identify_networks=(
+            reader.texts("identify_networks", network, default=[])
+            if reader.has("termination_host")
+            else reader.texts("identify_networks", network, least=1)
+        ),
         contacts=reader.texts("contacts", sip_uri, default=[]),
         termination_host=termination,
         auth_username=reader.text(
@@ -118,16 +124,20 @@ def _trunk(reader: Reader) -> Trunk:
             pattern(r"[!-=?-~][!-~]{0,79}", "write 1 to 80 printable characters, no blanks, the first not >"),
             default=None,
         ),
+        transport=reader.text("transport", one_of("udp", "tcp"), default="udp", stand_in="udp"),
+        emergency=reader.boolean("emergency", True),
         codecs=reader.texts("codecs", codec, default=list(CODECS), least=1) or CODECS,
         qualify_seconds=_qualify_seconds(reader),
         catch_all=_catch_all(reader),
     )
-    if termination and not reader.has("auth_username") and reader.is_read("auth_username"):
-        reader.fault(
-            "auth_username",
-            "is missing although the trunk has a termination_host",
-            "Add the user name of the carrier's credential list",
-        )
+    for contact in found.contacts:
+        said = contact.partition(";transport=")[2] or found.transport
+        if said != found.transport:
+            reader.fault(
+                "contacts",
+                f"{shown(contact)} asks for {said}, but the trunk speaks {found.transport}",
+                f"Write transport: {said} in the trunk, or leave ;transport={said} out of the contact",
+            )
     if reader.has("auth_username") and not termination:
         reader.fault(
             "auth_username",
@@ -170,50 +180,6 @@ def _did(reader: Reader) -> Did:
         reader.fault("destinations", problem, "Write <inbound context>: {extensions: [...]}")
     reader.done()
     return Did(number, tuple(places))
-
-
-def _emergency(reader: Reader, default_caller: str) -> Emergency:
-    number = pattern(r"[0-9]{3,6}", 'write 3 to 6 digits in quotes, as "911"')
-    found = Emergency(
-        enabled=reader.boolean("enabled", True),
-        numbers=reader.texts("numbers", number, default=["911"]),
-        test_numbers=reader.texts("test_numbers", number, default=["933"]),
-        caller_id_number=reader.text("caller_id_number", e164, default=default_caller or None),
-    )
-    reader.done()
-    return found
-
-
-def _outbound(reader: Reader) -> Outbound:
-    caller = reader.text("caller_id_number", e164)
-    found = Outbound(
-        trunk=reader.text("trunk", lambda value: None if value else "write the name of a trunk"),
-        caller_id_number=caller,
-        caller_id_name=reader.text(
-            "caller_id_name",
-            pattern(
-                r"[A-Za-z0-9]([A-Za-z0-9 .'-]{0,38}[A-Za-z0-9.])?",
-                "write 1 to 40 letters, digits, blanks, or . ' -",
-            ),
-        ),
-        dial_prefix=reader.text(
-            "dial_prefix", pattern(r"[0-9]{1,2}", 'write one or two digits in quotes, as "9"'), stand_in="9"
-        ),
-        country_code=reader.text(
-            "country_code",
-            pattern(r"[1-9][0-9]{0,2}", 'write 1 to 3 digits in quotes, without a plus, as "1"'),
-            stand_in="1",
-        ),
-        ring_seconds=reader.integer("ring_seconds", 5, 300, default=30),
-        allowed_prefixes=reader.texts("allowed_prefixes", prefix, default=["+"]),
-        denied_prefixes=reader.texts("denied_prefixes", prefix, default=[]),
-        max_call_seconds=reader.integer("max_call_seconds", 60, 86400, default=14400),
-        max_calls=reader.integer("max_calls", 0, 10000, default=25),
-        max_calls_per_extension=reader.integer("max_calls_per_extension", 0, 10000, default=4),
-        emergency=_emergency(reader.mapping("emergency", {}), caller),
-    )
-    reader.done()
-    return found
 
 
 def _listed(reader: Reader, key: str, item: object) -> Listed | None:
@@ -294,15 +260,16 @@ def read_model(variables: object) -> tuple[Model, list[Fault]]:
     public_address = _public_address(top)
     extensions = each("pbx_extensions", _extension)
     sip_port = top.integer("pbx_sip_port", 1024, 65535, default=5060)
+    max_calls = top.integer("pbx_max_calls", 1, 10000)
     model = Model(
         public_address=public_address,
         sip_port=sip_port,
         rtp_ports=_rtp_ports(top.mapping("pbx_rtp_ports", {"first": 10000, "last": 10100})),
-        max_calls=top.integer("pbx_max_calls", 1, 10000),
+        max_calls=max_calls,
         extensions=extensions,
         trunks=each("pbx_trunks", _trunk),
         dids=each("pbx_dids", _did),
-        outbound=_outbound(top.mapping("pbx_outbound")),
+        outbound=read_outbound(top.mapping("pbx_outbound"), max_calls),
         blacklist=tuple(
             listed
             for index, item in enumerate(top.items("pbx_blacklist", default=[]))

@@ -77,8 +77,8 @@ def sip_uri(value: str) -> str | None:
 def host_name(value: str) -> str | None:
     return (
         None
-        if is_host_name(value)
-        else "write a DNS name, as <trunk>.pstn.ashburn.twilio.com, without scheme or port"
+        if is_host_name(value) or is_ipv4(value)
+        else "write a name, as <trunk>.pstn.ashburn.twilio.com, or an IPv4 address, without scheme or port"
     )
 
 

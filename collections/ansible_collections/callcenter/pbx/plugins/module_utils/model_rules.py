@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from .model import RESERVED_CONTEXTS, RESERVED_OBJECTS, Fault, Model, Report
+from .model_dialling import direct_patterns, emergency_numbers, outbound_patterns
 from .model_networks import blacklist_faults, block_url_warnings, identify_warnings, trunk_overlap_faults
 from .model_read import read_model
 from .model_secrets import next_faults, previous_faults, secret_faults, secret_warnings
-from .model_views import emergency_numbers, outbound_patterns, sections
+from .model_views import sections
 from .numbering import best_match
 
 HIGHEST_PORT = 65535
@@ -46,12 +47,13 @@ def extension_number_faults(model: Model) -> Iterator[Fault]:
     """Extensions that hide, or are hidden by, something else that can be dialled."""
     emergency = emergency_numbers(model)
     prefix = model.outbound.dial_prefix
-    patterns = [pattern for pattern, _goto in outbound_patterns(model)]
+    patterns = [way.exten for way in outbound_patterns(model)]
+    direct = [way.exten for way in direct_patterns(model)]
     if not model.is_read("pbx_outbound.dial_prefix"):
         emergency = {number: means for number, means in emergency.items() if number == means}
         prefix, patterns = "", []
     if not model.is_read("pbx_outbound.country_code"):
-        patterns = []
+        patterns = direct = []
     for extension in model.extensions:
         number = extension.number
         variable = "pbx_extensions"
@@ -68,6 +70,12 @@ def extension_number_faults(model: Model) -> Iterator[Fault]:
                 variable,
                 f"extension {number} looks like an outside number after the dial prefix {prefix}",
                 "Choose another number or dial prefix",
+            )
+        elif best_match(direct, number):
+            yield Fault(
+                variable,
+                f"extension {number} looks like an outside number: an international prefix and country code",
+                "Choose another number: phones of the context from-internal dial other countries like this",
             )
 
 
@@ -93,12 +101,10 @@ def reference_faults(model: Model) -> Iterator[Fault]:
                         f"catch_all of {trunk.name} rings {number}, which does not exist",
                         remedy,
                     )
-    if model.is_read("pbx_trunks[].name", "pbx_outbound.trunk") and model.trunk(model.outbound.trunk) is None:
-        yield Fault(
-            "pbx_outbound.trunk",
-            f"'{model.outbound.trunk}' is no trunk of pbx_trunks",
-            "Name one that is",
-        )
+    if model.is_read("pbx_trunks[].name", "pbx_outbound.trunk"):
+        for name in model.outbound.trunks:
+            if model.trunk(name) is None:
+                yield Fault("pbx_outbound.trunk", f"'{name}' is no trunk of pbx_trunks", "Name one that is")
     contexts = model.inbound_contexts
     for did in model.dids:
         for place in did.destinations:
@@ -132,20 +138,32 @@ def context_faults(model: Model) -> Iterator[Fault]:
 
 def outbound_faults(model: Model) -> Iterator[Fault]:
     out = model.outbound
-    trunk = model.trunk(out.trunk)
-    if trunk is not None and not trunk.termination_host:
+    for name in out.trunks:
+        trunk = model.trunk(name)
+        if trunk is not None and not trunk.termination_host:
+            yield Fault(
+                "pbx_outbound.trunk",
+                f"trunk {name} has no termination_host",
+                "Add it, or name a trunk that has one",
+            )
+    if out.emergency.enabled and model.outbound_trunks and not model.emergency_trunks:
         yield Fault(
-            "pbx_outbound.trunk",
-            f"trunk {out.trunk} has no termination_host",
-            "Add it, or name a trunk that has one",
+            "pbx_trunks",
+            "no trunk with a termination_host may carry emergency calls",
+            "Remove emergency: false from one, or write pbx_outbound.emergency.enabled: false",
         )
     for prefix in set(out.allowed_prefixes) & set(out.denied_prefixes):
         yield Fault("pbx_outbound", f"prefix {prefix} is both allowed and denied", "Remove it from one list")
-    if model.is_read("pbx_outbound.max_calls", "pbx_max_calls") and out.max_calls > model.max_calls:
+    most = min(model.max_calls, model.rtp_ports.calls(out.emergency.reserved_calls))
+    if (
+        model.is_read("pbx_outbound.max_calls", "pbx_max_calls", "pbx_rtp_ports")
+        and 0 < most < out.max_calls
+        and (out.max_calls > model.max_calls or most == model.max_calls)
+    ):
         yield Fault(
             "pbx_outbound.max_calls",
             f"{out.max_calls} is more than pbx_max_calls {model.max_calls}",
-            f"Lower it to {model.max_calls}",
+            f"Lower it to {most}",
         )
     if (
         model.is_read("pbx_outbound.max_calls_per_extension", "pbx_outbound.max_calls")
@@ -160,6 +178,31 @@ def outbound_faults(model: Model) -> Iterator[Fault]:
         yield Fault(
             "pbx_outbound.emergency", f"{number} is both an emergency and a test number", "Remove one"
         )
+
+
+def caller_id_faults(model: Model) -> Iterator[Fault]:
+    """Numbers shown to those who are called that carriers will not accept, or that nobody can call back."""
+    out = model.outbound
+    if not model.is_read("pbx_dids[].number", "pbx_outbound.verified_numbers"):
+        return
+    own = {did.number for did in model.dids} | set(out.verified_numbers)
+    shown = [
+        ("pbx_outbound.caller_id_number", out.caller_id_number),
+    ]
+    if out.emergency.caller_id_number != out.caller_id_number:
+        shown.append(("pbx_outbound.emergency.caller_id_number", out.emergency.caller_id_number))
+    for extension in model.extensions:
+        name = f"pbx_extensions[{extension.number}]"
+        shown.append((f"{name}.caller_id_number", extension.caller_id_number))
+        shown.append((f"{name}.emergency_caller_id_number", extension.emergency_caller_id_number))
+    for variable, number in shown:
+        if number and number not in own:
+            yield Fault(
+                variable,
+                f"{number} is no number of pbx_dids",
+                "Write one that is; or, if your carrier has verified that it is yours, "
+                "add it to pbx_outbound.verified_numbers",
+            )
 
 
 def port_faults(model: Model) -> Iterator[Fault]:
@@ -180,14 +223,17 @@ def port_faults(model: Model) -> Iterator[Fault]:
         )
     if model.is_read("pbx_sip_port") and ports.first <= model.sip_port <= ports.last:
         yield Fault("pbx_rtp_ports", f"{written} contains pbx_sip_port {model.sip_port}", "Move one of them")
-    if model.is_read("pbx_max_calls") and model.max_calls > ports.calls:
-        needed = 4 * model.max_calls
+    reserved = model.outbound.emergency.reserved_calls
+    most = ports.calls(reserved)
+    if model.is_read("pbx_max_calls", "pbx_outbound.emergency.reserved_calls") and model.max_calls > most:
+        needed = 4 * (model.max_calls + reserved)
+        kept = f" and {reserved} kept for emergency calls" if reserved else ""
         last = ports.first + ports.first % 2 + needed - 1
-        ways = [f"lower it to {ports.calls}"] if ports.calls else []
+        ways = [f"lower it to {most}"] if most else []
         ways += [f"end pbx_rtp_ports at {last} or later"] if last <= HIGHEST_PORT else []
         yield Fault(
             "pbx_max_calls",
-            f"{model.max_calls} calls need {needed} ports, {written} carries {ports.calls} calls",
+            f"{model.max_calls} calls{kept} need {needed} ports, {written} carries {most + reserved} calls",
             _sentence(", or ".join(ways) or "begin pbx_rtp_ports lower"),
         )
 
@@ -203,6 +249,7 @@ RULES: tuple[Rule, ...] = (
     reference_faults,
     context_faults,
     outbound_faults,
+    caller_id_faults,
     port_faults,
     trunk_overlap_faults,
     blacklist_faults,

@@ -48,13 +48,13 @@ class Kind:
     def names(self, model: Model) -> tuple[str, ...]:
         """Return the names of the model that may stand in the mapping."""
         extensions = [extension.number for extension in model.extensions] if self.extensions else []
-        trunks = [trunk.name for trunk in model.trunks if trunk.termination_host] if self.trunks else []
+        trunks = [trunk.name for trunk in model.trunks if trunk.has_credentials] if self.trunks else []
         return tuple(filter(is_named, dict.fromkeys([*extensions, *trunks])))
 
 
 CURRENT = Kind(True, True, "extension or trunk")
 PREVIOUS = Kind(True, False, "extension")
-NEXT = Kind(False, True, "trunk with a termination_host")
+NEXT = Kind(False, True, "trunk with an auth_username")
 
 
 def weakness(password: str, owners: tuple[str, ...]) -> str | None:
@@ -79,7 +79,7 @@ def wanted(model: Model) -> dict[str, tuple[str, ...]]:
         extension.number: (extension.number,) for extension in model.extensions
     }
     for trunk in model.trunks:
-        if trunk.termination_host:
+        if trunk.has_credentials:
             needed[trunk.name] = (trunk.name, trunk.auth_username)
     return {name: words for name, words in needed.items() if is_named(name)}
 

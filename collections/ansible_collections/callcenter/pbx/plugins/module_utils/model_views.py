@@ -11,6 +11,13 @@ from typing import Any
 
 from .conf import asterisk_value
 from .model import NORTH_AMERICA, CatchAll, Destination, Extension, Model, Trunk
+from .model_dialling import (
+    caller_spellings,
+    direct_patterns,
+    emergency_numbers,
+    outbound_patterns,
+    own_spellings,
+)
 
 SIP_REALM = "asterisk"
 """The realm of every challenge. It is part of each stored digest."""
@@ -29,8 +36,10 @@ _SAMPLE_NATIONAL = "5551234567"
 
 def sections(trunk: Trunk) -> list[str]:
     """Return the names of the trunk's sections in pjsip.conf, the endpoint's first."""
-    names = [trunk.name, f"{trunk.name}-identify"]
-    if trunk.termination_host:
+    names = [trunk.name]
+    if trunk.identify_networks:
+        names.append(f"{trunk.name}-identify")
+    if trunk.has_credentials:
         names.append(f"{trunk.name}-auth")
     if trunk_contacts(trunk):
         names.append(f"{trunk.name}-aor")
@@ -40,7 +49,13 @@ def sections(trunk: Trunk) -> list[str]:
 def trunk_contacts(trunk: Trunk) -> list[str]:
     """Return the URIs to qualify: the declared ones and the route that calls really take."""
     dialled = [f"sip:{trunk.termination_host}"] if trunk.termination_host else []
-    return list(dict.fromkeys([*trunk.contacts, *dialled]))
+    asked = [uri if ";transport=" in uri else uri + _by(trunk) for uri in (*trunk.contacts, *dialled)]
+    return list(dict.fromkeys(asked))
+
+
+def _by(trunk: Trunk) -> str:
+    """Return the parameter of a URI that makes Asterisk reach it by the trunk's transport."""
+    return ";transport=tcp" if trunk.transport == "tcp" else ""
 
 
 def auth_names(model: Model, extension: Extension) -> list[str]:
@@ -49,56 +64,29 @@ def auth_names(model: Model, extension: Extension) -> list[str]:
     return [f"{extension.number}-iauth", *former]
 
 
+# --- Limits ------------------------------------------------------------------------------------------
+
+
+def max_files(calls: int) -> int:
+    """Return how many open files that many calls need: ten each, and what Asterisk itself has open."""
+    return 10 * calls + 1000
+
+
 # --- Dialling -------------------------------------------------------------------------------------
 
 
 def dial_target(extension: Extension) -> str:
-    """Return what Dial() rings: the one phone, or each of several registered under the same number."""
-    if extension.max_contacts > 1:
-        return f"${{PJSIP_DIAL_CONTACTS({extension.number})}}"
+    """Return an extension as Dial() has it; the context `registered` makes its phones of it."""
     return f"PJSIP/{extension.number}"
 
 
-def outbound_patterns(model: Model) -> list[tuple[str, str]]:
-    """Return (pattern, E.164 expression) of every way to dial outside with the dial prefix.
-
-    The national forms need a known length, so they exist for North America only.
-    """
-    out = model.outbound
-    prefix, country = out.dial_prefix, out.country_code
-    found = [(f"_{prefix}+.", f"+${{EXTEN:{len(prefix) + 1}}}")]
-    if country == NORTH_AMERICA:
-        found += [
-            (f"_{prefix}{country}NXXXXXXXXX", f"+${{EXTEN:{len(prefix)}}}"),
-            (f"_{prefix}NXXXXXXXXX", f"+{country}${{EXTEN:{len(prefix)}}}"),
-            (f"_{prefix}{country}{country}NXXXXXXXXX", f"+${{EXTEN:{len(prefix) + 1}}}"),
-        ]
-    return found
+def carrier_uri(trunk: Trunk, number: str) -> str:
+    """Return the Dial() argument that reaches ``number`` through ``trunk``."""
+    return f"PJSIP/{trunk.name}/sip:{number}@{trunk.termination_host}{_by(trunk)}"
 
 
-_ABOUT_OUTBOUND = (
-    "and a number in E.164",
-    "and country code and ten digits",
-    "and ten digits",
-    "and a long-distance 1, country code and ten digits",
-)
-
-
-def emergency_numbers(model: Model) -> dict[str, str]:
-    """Return what may be dialled, with and without the dial prefix -> the emergency number it means."""
-    emergency = model.outbound.emergency
-    found: dict[str, str] = {}
-    for number in (*emergency.numbers, *emergency.test_numbers):
-        found[number] = number
-        found[model.outbound.dial_prefix + number] = number
-    return found
-
-
-def carrier_uri(model: Model, number: str) -> str:
-    """Return the Dial() argument that reaches ``number`` through the outbound trunk."""
-    trunk = model.trunk(model.outbound.trunk)
-    host = trunk.termination_host if trunk else ""
-    return f"PJSIP/{model.outbound.trunk}/sip:{number}@{host}"
+def _ways_out(trunks: Iterable[Trunk]) -> list[dict[str, str]]:
+    return [{"name": trunk.name, "dial": carrier_uri(trunk, "${EXTEN}")} for trunk in trunks]
 
 
 def _route(phones: Phones, exten: str, about: str, place: Destination | CatchAll) -> dict[str, Any]:
@@ -113,22 +101,23 @@ def _route(phones: Phones, exten: str, about: str, place: Destination | CatchAll
         "dial": "&".join(dial_target(extension) for extension in rung),
         "ring_seconds": place.ring_seconds,
         "options": options + _NO_FORWARDING,
+        "spellings": [],
     }
 
 
 def inbound_routes(model: Model, context: str) -> list[dict[str, Any]]:
-    """Return the routes of one inbound context: each DID, its national form, then the catch-alls."""
-    home = f"+{model.outbound.country_code}"
+    """Return the routes of one inbound context: each DID with its spellings, then the catch-alls."""
     phones = {extension.number: extension for extension in model.extensions}
     routes = []
+    taken: set[str] = set()
     for did in model.dids:
         for place in did.destinations:
             if place.context != context:
                 continue
-            routes.append(_route(phones, did.number, "DID", place))
-            if did.number.startswith(home):
-                national = did.number.removeprefix(home)
-                routes.append(_route(phones, national, "DID without country code", place))
+            route = _route(phones, did.number, "DID", place)
+            spellings = [one for one in own_spellings(model, did.number) if one not in taken]
+            taken.update(spellings)
+            routes.append({**route, "spellings": spellings})
     for trunk in model.trunks:
         if trunk.context == context and trunk.catch_all:
             for prefix in trunk.catch_all.prefixes:
@@ -170,7 +159,9 @@ def config_view(model: Model) -> dict[str, Any]:
         "sip_port": model.sip_port,
         "rtp_first": model.rtp_ports.first,
         "rtp_last": model.rtp_ports.last_odd,
-        "rtp_calls": model.rtp_ports.calls,
+        "rtp_streams": model.rtp_ports.streams,
+        "ordinary_legs": model.rtp_ports.streams - 2 * out.emergency.reserved_calls,
+        "max_files": max_files(model.max_calls + out.emergency.reserved_calls),
         "max_calls": model.max_calls,
         "entity_id": _entity_id(model),
         "realm": SIP_REALM,
@@ -182,8 +173,11 @@ def config_view(model: Model) -> dict[str, Any]:
                 "codecs": ",".join(extension.codecs),
                 "max_contacts": extension.max_contacts,
                 "ring_seconds": extension.ring_seconds,
+                "qualify_seconds": extension.qualify_seconds,
                 "auth": ",".join(auth_names(model, extension)),
                 "dial": dial_target(extension),
+                "caller_id_number": extension.caller_id_number,
+                "emergency_caller_id_number": extension.emergency_caller_id_number,
             }
             for extension in model.extensions
         ],
@@ -191,9 +185,10 @@ def config_view(model: Model) -> dict[str, Any]:
             {
                 "name": trunk.name,
                 "context": trunk.context,
-                "identify": f"{trunk.name}-identify",
+                "identify": f"{trunk.name}-identify" if trunk.identify_networks else "",
+                "transport": trunk.transport,
                 "networks": trunk.identify_networks,
-                "auth": f"{trunk.name}-auth" if trunk.termination_host else "",
+                "auth": f"{trunk.name}-auth" if trunk.has_credentials else "",
                 "aor": f"{trunk.name}-aor" if trunk_contacts(trunk) else "",
                 "contacts": trunk_contacts(trunk),
                 "codecs": ",".join(trunk.codecs),
@@ -205,29 +200,23 @@ def config_view(model: Model) -> dict[str, Any]:
             {"context": context, "routes": inbound_routes(model, context)}
             for context in model.inbound_contexts
         ],
+        "caller_spellings": [way._asdict() for way in caller_spellings(model)],
         "outbound": {
-            "trunk": out.trunk,
-            "host": (model.trunk(out.trunk) or model.trunks[0]).termination_host if model.trunks else "",
+            "trunks": _ways_out(model.outbound_trunks),
             "caller_id_number": out.caller_id_number,
             "caller_id_name": out.caller_id_name,
             "ring_seconds": out.ring_seconds,
             "max_call_seconds": out.max_call_seconds,
             "max_calls": out.max_calls,
             "max_calls_per_extension": out.max_calls_per_extension,
-            "dial_prefix": out.dial_prefix,
-            "patterns": [
-                {
-                    "exten": pattern,
-                    "about": about,
-                    "number": number,
-                    "unchecked": f"${{EXTEN:{len(out.dial_prefix) + 1}}}" if pattern.endswith(".") else "",
-                }
-                for (pattern, number), about in zip(outbound_patterns(model), _ABOUT_OUTBOUND, strict=False)
-            ],
+            "patterns": [way._asdict() for way in outbound_patterns(model)],
+            "direct_patterns": [way._asdict() for way in direct_patterns(model)],
             "policy": policy(model),
         },
         "emergency": {
             "enabled": out.emergency.enabled,
+            "trunks": _ways_out(model.emergency_trunks),
+            "reserved_calls": out.emergency.reserved_calls,
             "caller_id_number": out.emergency.caller_id_number,
             "dialled": [
                 {"exten": exten, "number": number} for exten, number in emergency_numbers(model).items()
@@ -264,7 +253,7 @@ def auth_view(
     carriers = [
         {"name": f"{trunk.name}-auth", "username": trunk.auth_username, "password": secrets[trunk.name]}
         for trunk in model.trunks
-        if trunk.termination_host
+        if trunk.has_credentials
     ]
     escaped: list[dict[str, str]] = _escaped([*phones, *carriers])
     return escaped
@@ -274,8 +263,10 @@ def required_objects(model: Model) -> list[dict[str, str]]:
     """Return every object that must exist in the running PBX, in the words of `pjsip show <type> <name>`."""
     found = [("transport", "transport-udp"), ("transport", "transport-tcp"), ("endpoint", "health-check")]
     for trunk in model.trunks:
-        found += [("endpoint", trunk.name), ("identify", f"{trunk.name}-identify")]
-        if trunk.termination_host:
+        found.append(("endpoint", trunk.name))
+        if trunk.identify_networks:
+            found.append(("identify", f"{trunk.name}-identify"))
+        if trunk.has_credentials:
             found.append(("auth", f"{trunk.name}-auth"))
         if trunk_contacts(trunk):
             found.append(("aor", f"{trunk.name}-aor"))
@@ -286,8 +277,10 @@ def required_objects(model: Model) -> list[dict[str, str]]:
         "internal",
         "from-internal",
         "extensions",
+        "as-written",
         "outbound",
         "outbound-call",
+        "outbound-trunks",
         "emergency",
         "refused",
     )
@@ -310,7 +303,8 @@ def dial_checks(model: Model) -> list[dict[str, str]]:
     out = model.outbound
     prefix, country = out.dial_prefix, out.country_code
     sample = f"+{country}{_SAMPLE_NATIONAL}"
-    outside = carrier_uri(model, sample)
+    first, help_first = ((*ways, None)[0] for ways in (model.outbound_trunks, model.emergency_trunks))
+    outside = carrier_uri(first, sample) if first else "refused"
     checks: list[tuple[str, str, str]] = []
 
     dialled = [prefix + sample]
@@ -320,18 +314,25 @@ def dial_checks(model: Model) -> list[dict[str, str]]:
             f"{prefix}{_SAMPLE_NATIONAL}",
             f"{prefix}{country}{country}{_SAMPLE_NATIONAL}",
         ]
+    dialled += [sample, f"{prefix}{out.international_prefix}{sample[1:]}"]
+    dialled += [f"{prefix}+{country}.{_SAMPLE_NATIONAL[:3]}-{_SAMPLE_NATIONAL[3:]}"]
     checks += [("internal", number, outside) for number in dialled]
-    checks += [("from-internal", number, outside) for number in (sample, f"00{sample[1:]}")]
+    direct = dict.fromkeys((sample, f"00{sample[1:]}", f"{out.international_prefix}{sample[1:]}"))
+    checks += [("from-internal", number, outside) for number in direct]
     for context in ("internal", "from-internal"):
         checks += [(context, one.number, dial_target(one)) for one in _few(model.extensions)]
         for number, means in emergency_numbers(model).items():
             checks.append(
-                (context, number, carrier_uri(model, means) if out.emergency.enabled else "refused")
+                (
+                    context,
+                    number,
+                    carrier_uri(help_first, means) if out.emergency.enabled and help_first else "refused",
+                )
             )
     for context in model.inbound_contexts:
         for route in _few(inbound_routes(model, context)):
             number = route["exten"]
             if number.startswith("_"):
                 number = f"{number[1:-1]}{'9' * 10}"
-            checks.append((context, number, route["dial"]))
+            checks += [(context, dialled, route["dial"]) for dialled in (number, *route["spellings"])]
     return [{"context": context, "dialled": number, "target": target} for context, number, target in checks]

@@ -151,9 +151,18 @@ def find_steps(dialplan: Mapping[str, Context], context: str, dialled: str) -> t
 
 
 _EXTEN = re.compile(r"\$\{EXTEN(?::(\d+))?\}")
+_FILTERED = re.compile(r"\$\{FILTER\(([^,{}]*),\$\{EXTEN\}\)\}")
 _GOTO = re.compile(r"Goto\(([^,()]+),(.+),1\)")
 _DIAL = re.compile(r"Dial\(([^,]*)")
+_RUNG = re.compile(r"Gosub\(registered,s,1\(([^()]*)\)\)")
 _LONGEST_CHAIN = 8
+
+
+def _resolved(step: str, context: str, dialled: str) -> str:
+    """Return a step with what it says about the dialled number filled in."""
+    step = _FILTERED.sub(lambda found: "".join(one for one in dialled if one in _members(found[1])), step)
+    step = _EXTEN.sub(lambda found: dialled[int(found[1] or 0) :], step)
+    return step.replace("${CONTEXT}", context)
 
 
 def resolve_dial(
@@ -162,18 +171,21 @@ def resolve_dial(
     """Follow ``dialled`` from ``context`` to what is finally dialled.
 
     ``steps_of(context, number)`` gives the applications that run, in order (for a file: ``find_steps``; for a
-    running PBX: the lines of ``dialplan show number@context``). Returns the first argument of that Dial,
-    with ``${EXTEN}`` resolved, the word ``refused`` for a number that is refused on purpose, or None when the
-    number leads nowhere.
+    running PBX: the lines of ``dialplan show number@context``). Returns the first argument of that Dial, with
+    what is dialled filled in, and the extensions where it rings their phones; the word ``refused`` for a
+    number that is refused on purpose; or None when the number leads nowhere.
     """
     for _ in range(_LONGEST_CHAIN):
         steps = steps_of(context, dialled)
         if steps is None:
             return None
+        extensions = ""
         for step in steps:
-            resolved = _EXTEN.sub(lambda found: dialled[int(found[1] or 0) :], step)  # noqa: B023 - used at once
+            resolved = _resolved(step, context, dialled)
+            if rung := _RUNG.match(resolved):
+                extensions = rung[1]
             if dial := _DIAL.match(resolved):
-                return dial[1]
+                return extensions or dial[1]
             if goto := _GOTO.match(resolved):
                 context, dialled = goto[1], goto[2]
                 break

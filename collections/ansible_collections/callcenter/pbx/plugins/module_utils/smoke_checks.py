@@ -76,6 +76,14 @@ CHECKS = (
         f"{_PUT_BACK}{_CONSOLE} 'pjsip show auth {{about}}'`.",
     ),
     Check(
+        "carrier-names",
+        "carrier names",
+        sip.carrier_names,
+        symptom="Outgoing calls end with a prompt after some seconds, emergency calls too",
+        remedy="Mend the name servers: pbx_dns_servers, or those of the server's own /etc/resolv.conf; "
+        "check that port 53 to them is open for containers.",
+    ),
+    Check(
         "trunk-aors",
         "trunk AORs",
         sip.trunk_aors,

@@ -27,6 +27,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.host_command import
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_dialplan import resolve_all
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_drop import prove
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_log import LOG_IN_CONTAINER, read_activity
+from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_names import resolve
 
 CONSOLE_COMMANDS = (
     "core show version",
@@ -61,16 +62,19 @@ def gather(
     container: str,
     trunks: Sequence[str],
     dialled: Sequence[Mapping[str, str]],
+    names: Sequence[str] = (),
     may_send: bool = True,
 ) -> dict[str, Any]:
     """Return all evidence, see the module's RETURN.
 
     :param trunks: names of the trunks' endpoints
     :param dialled: mappings with ``context`` and ``dialled``
+    :param names: of carriers, to resolve
     :param may_send: whether to send packets as a banned source, through an interface made for it
     """
     engine = DockerEngine(timeout=ANSWER_SECONDS)
     found, engine_error = _container(engine, container)
+    pid = found.pop("pid") if found else 0
     evidence: dict[str, Any] = {
         "deployed": found is not None or (Path(root_dir) / "compose.yml").is_file(),
         "engine_error": engine_error,
@@ -88,11 +92,13 @@ def gather(
             cli = AsteriskCli(engine, container)
             jobs["console"] = pool.submit(_console, cli, trunks)
             jobs["dialling"] = pool.submit(_dialling, cli, dialled)
+            jobs["names"] = pool.submit(resolve, pid, names)
             jobs["log_is_open"] = pool.submit(_log_is_open, engine, container)
     answers = {name: job.result() for name, job in jobs.items()}
     return {
         "console": {"error": "its container does not run", "answers": {}},
         "dialling": [],
+        "names": {},
         "log_is_open": False,
         "drop": None,
         **evidence,
@@ -115,6 +121,7 @@ def _container(engine: DockerEngine, name: str) -> tuple[dict[str, Any] | None, 
     ports = network.get("Ports") or {}
     gateways = {one.get("Gateway") for one in (network.get("Networks") or {}).values()}
     return {
+        "pid": state.get("Pid", 0),
         "running": bool(state.get("Running")) and not state.get("Restarting"),
         "status": state.get("Status", ""),
         "health": (state.get("Health") or {}).get("Status"),

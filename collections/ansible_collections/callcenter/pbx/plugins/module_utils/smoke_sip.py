@@ -115,6 +115,19 @@ def trunk_auths(wanted: Wanted, evidence: Evidence) -> Outcome:
     return outcome(", ".join(out.values()) or "no trunk with credentials", problems)
 
 
+def carrier_names(wanted: Wanted, evidence: Evidence) -> Outcome:
+    """The name of each trunk that calls go out through leads somewhere."""
+    names = {trunk.termination_host: trunk.name for trunk in wanted.trunks if trunk.is_named}
+    problems = [
+        Problem(
+            f"trunk {names.get(name, '?')}: {name} cannot be resolved: {error}", about=names.get(name, "")
+        )
+        for name, error in evidence.raw["names"].items()
+        if error
+    ]
+    return outcome(", ".join(map(str, names)) or "no trunk has a name", problems)
+
+
 def trunk_aors(wanted: Wanted, evidence: Evidence) -> Outcome:
     """Each trunk's AOR has its contacts, and at least one answers."""
     problems = []

@@ -24,6 +24,7 @@ class Trunk:
     networks: tuple[str, ...]
     contacts: tuple[str, ...]
     termination_host: str | None
+    auth_username: str | None
     codecs: tuple[str, ...]
 
     @property
@@ -31,9 +32,14 @@ class Trunk:
         return f"{self.name}-identify"
 
     @property
+    def is_named(self) -> bool:
+        """Whether a name server is asked where it is."""
+        return not (self.termination_host or "0").replace(".", "").isdigit()
+
+    @property
     def auth(self) -> str | None:
-        """The object for calls to the carrier; a trunk without a termination host is inbound only."""
-        return f"{self.name}-auth" if self.termination_host else None
+        """The object for calls to a carrier that asks for credentials; none where it knows our address."""
+        return f"{self.name}-auth" if self.termination_host and self.auth_username else None
 
     @property
     def aor(self) -> str | None:
@@ -83,9 +89,10 @@ def read_wanted(args: Mapping[str, Any]) -> Wanted:
             Trunk(
                 one["name"],
                 one["context"],
-                tuple(one["identify_networks"]),
+                tuple(one.get("identify_networks") or ()),
                 tuple(one.get("contacts") or ()),
                 one.get("termination_host"),
+                one.get("auth_username"),
                 tuple(one.get("codecs") or ()),
             )
             for one in args["trunks"]

@@ -160,6 +160,7 @@ def main() -> None:
             "container": {"type": "str", "required": True},
             "trunks": {"type": "list", "elements": "str", "default": []},
             "dialled": {"type": "list", "elements": "dict", "default": []},
+            "names": {"type": "list", "elements": "str", "default": []},
             "may_send": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
