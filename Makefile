@@ -28,7 +28,7 @@ export PATH := $(CURDIR)/$(VENV):$(PATH)
 export LC_ALL ?= C.UTF-8
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status call ssh smoke registrations blocked render secrets phones test lint unit scenarios bench docs venv engine clean
+.PHONY: help up down status call ssh smoke registrations blocked render site secrets phones test lint unit scenarios bench docs venv engine clean
 
 help: ## List the targets
 	@echo 'make TARGET [V=1] [SITE=production] [ARGS=...]'
@@ -53,6 +53,15 @@ ssh: venv ## Log in to the lab's server
 
 # --- A site ---------------------------------------------------------------------------------------
 
+site: ## Make inventory/SITE from the example; its own vault comes with `make secrets SITE=...`
+	@case '$(SITE)' in lab|production|*[!a-z0-9-]*|'') \
+	    echo 'Name the new site in small letters, digits and dashes: make site SITE=<name>' >&2; exit 2;; esac
+	@[ ! -e inventory/$(SITE) ] || { echo 'inventory/$(SITE) is there already' >&2; exit 2; }
+	@cp -R inventory/production inventory/.$(SITE).new
+	@rm -f inventory/.$(SITE).new/group_vars/pbx/vault.yml*
+	@mv inventory/.$(SITE).new inventory/$(SITE)
+	@echo 'Made inventory/$(SITE). Write what is true of it into hosts.yml and group_vars/pbx/model.yml, then: make secrets SITE=$(SITE)'
+
 secrets: venv ## Make the passwords that SITE's vault lacks; touches no host
 	$(call playbook,secrets) $(ARGS)
 
@@ -67,10 +76,10 @@ registrations: venv ## Say which phones are registered with SITE, and who has th
 blocked: venv ## Say what is blocked in front of SITE, why, since when, and how many packets were dropped
 	$(call playbook,blocked) $(ARGS)
 
-render: venv ## Write what a run would deploy to artifacts/<host>/rendered, without any host
+render: venv ## Write what a run would deploy to artifacts/<site>/<host>/rendered, without any host
 	$(call playbook,render) $(ARGS)
 
-phones: venv ## Write a sheet per extension for setting up its softphone, to artifacts/<host>/phones
+phones: venv ## Write a sheet per extension for setting up its softphone, to artifacts/<site>/<host>/phones
 	$(call playbook,phones) $(ARGS)
 
 test: lint unit scenarios ## Everything: lint, unit tests, every scenario with real calls

@@ -35,9 +35,10 @@ def render_sheets(site: str) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as directory:
         playbook = Path(directory) / "playbooks" / "phones.yml"
         playbook.parent.mkdir()
-        shutil.copy(ROOT / "playbooks" / "phones.yml", playbook)
+        for name in ("phones.yml", "servers.yml"):
+            shutil.copy(ROOT / "playbooks" / name, playbook.parent)
         play(playbook, site, Path(directory))
-        return _read(Path(directory) / "artifacts", "*/phones/*.html")
+        return _read(Path(directory) / "artifacts", "*/*/phones/*.html")
 
 
 def play(playbook: Path, site: str, directory: Path, variables: Sequence[str] = ()) -> None:

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.parsing.vault import VaultLib, VaultSecret
 
 from tests.golden.render import ROOT
 
 PASSWORDS = {"100": "canary&Tq8Wm2Zr5nBx", "101": "canary<Hs4Jf9Qc6tVw", "twilio-na-us": "canary-Hq7Lz2Xv9"}
+CIPHER = VaultLib([("default", VaultSecret(b"of this test"))])
 
 
 class Site:
@@ -22,17 +24,19 @@ class Site:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.sheets = directory / "artifacts" / "callcenter" / "phones"
+        self.sheets = directory / "artifacts" / "site" / "callcenter" / "phones"
         shutil.copytree(
             ROOT / "inventory/production", directory / "site", ignore=shutil.ignore_patterns("vault.yml")
         )
         (directory / "playbooks").mkdir()
-        shutil.copy(ROOT / "playbooks/phones.yml", directory / "playbooks")
+        for name in ("phones.yml", "servers.yml"):
+            shutil.copy(ROOT / "playbooks" / name, directory / "playbooks")
+        (directory / "key").write_text("of this test")
         self.set_passwords(PASSWORDS)
 
     def set_passwords(self, passwords: dict[str, Any]) -> None:
         vault = self.directory / "site/group_vars/pbx/vault.yml"
-        vault.write_text(json.dumps({"pbx_secrets": passwords}), encoding="utf-8")
+        vault.write_bytes(CIPHER.encrypt(json.dumps({"pbx_secrets": passwords})))
 
     def play(self, *arguments: str) -> str:
         """Run the playbook and return all it printed; no password may be in it."""
@@ -44,7 +48,12 @@ class Site:
                 *arguments,
             ],
             cwd=ROOT,
-            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "COLUMNS": "1000"},
+            env={
+                **os.environ,
+                "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+                "ANSIBLE_VAULT_PASSWORD_FILE": str(self.directory / "key"),
+                "COLUMNS": "1000",
+            },
             capture_output=True,
             text=True,
             check=False,

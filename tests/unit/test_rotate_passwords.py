@@ -92,10 +92,8 @@ class Bench:
         pbx_vars.mkdir(parents=True)
         (pbx_vars / "model.yml").write_text(json.dumps(variables))
         wiring = yaml.safe_load((ROOT / "inventory" / "wiring.yml").read_text())
-        needed = {
-            name: wiring[name]
-            for name in ("pbx_model", "__pbx_names", "__pbx_sip_port", "asterisk_config_sip_port")
-        }
+        names = ("pbx_model", "__pbx_names", "__pbx_sip_port", "asterisk_config_sip_port")
+        needed = {name: wiring[name] for name in names}
         extra = {**needed, "asterisk_config_container": "c", "bench": str(directory)}
         (pbx_vars / "wiring.yml").write_text(json.dumps(extra))
         self.vault = pbx_vars / "vault.yml"
@@ -109,7 +107,12 @@ class Bench:
     def hosts(self, **hosts: dict[str, Any]) -> None:
         """Write the inventory; a host is this machine unless it says otherwise."""
         common = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-        group = {"hosts": {name: {**common, **own} for name, own in hosts.items()}}
+        group = {
+            "hosts": {
+                name: {**common, "pbx_public_address": f"192.0.2.{number}", **own}
+                for number, (name, own) in enumerate(hosts.items(), 10)
+            }
+        }
         (self.directory / "site" / "hosts.yml").write_text(json.dumps({"pbx": group}))
 
     def write(self, variables: dict[str, Any]) -> None:

@@ -162,7 +162,7 @@ def test_no_file_on_the_controller_shows_one(
 def test_sheets_which_show_them_are_the_owners_alone(
     runs: tuple[Watch, list[PlaybookResult]], canaries: list[str]
 ) -> None:
-    sheets = list((ROOT / "artifacts/lab-pbx/phones").glob("*.html"))
+    sheets = list((ROOT / "artifacts/lab/lab-pbx/phones").glob("*.html"))
     # Written in groups of characters, each an element of its own.
     texts = [re.sub("<[^>]*>", "", sheet.read_text()) for sheet in sheets]
     assert any(canary in text for canary in canaries for text in texts)

@@ -10,7 +10,7 @@ from lab.driver.playbook import run_playbook
 from lab.driver.vault import passwords
 from lab.paths import ROOT
 
-SHEETS = ROOT / "artifacts" / "lab-pbx" / "phones"
+SHEETS = ROOT / "artifacts" / "lab" / "lab-pbx" / "phones"
 
 
 def written() -> dict[str, tuple[int, str]]:

@@ -26,6 +26,19 @@ def missing_files(model: Mapping[str, Any], inventory_dir: str | None) -> Iterat
             )
 
 
+def shared_addresses(model: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield the public address if another server of the site has it too."""
+    own, address = task_vars.get("inventory_hostname"), model.get("pbx_public_address")
+    hosts = task_vars.get("hostvars") or {}
+    for host in (task_vars.get("groups") or {}).get("pbx", []):
+        if host != own and host in hosts and address and hosts[host].get("pbx_public_address") == address:
+            yield Fault(
+                "pbx_public_address",
+                f"{address} is the address of {host}, too",
+                f"Give each server its own, in host_vars/{own}.yml and host_vars/{host}.yml",
+            )
+
+
 class ActionModule(ActionBase):  # type: ignore[misc]
     """See modules/preflight.py for the documentation."""
 
@@ -44,7 +57,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "model is a mapping of the site's pbx_ variables: `model: '{{ pbx_model }}'`"
             )
         report = check_model(model)
-        faults = [*report.faults, *missing_files(model, (task_vars or {}).get("inventory_dir"))]
+        faults = [
+            *report.faults,
+            *missing_files(model, (task_vars or {}).get("inventory_dir")),
+            *shared_addresses(model, task_vars or {}),
+        ]
         result["changed"] = False
         result["warnings"] = [str(warning) for warning in report.warnings]
         if faults:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},
     "state": {"type": "str", "choices": list(STATES), "required": True},
     "model": {"type": "dict", "required": True},
+    "more_models": {"type": "list", "elements": "dict", "default": []},
     "vault_id": {"type": "str"},
     "rotate": {"type": "raw"},
     "overlap": {"type": "bool", "default": False},
@@ -71,7 +72,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: Result = super().run(tmp, task_vars)
         _, args = self.validate_argument_spec(ARGUMENTS)
         # What ends a rotation must work with whatever the model has become meanwhile.
-        known = _known(args["model"], must_be_sound=args["state"] not in ("settle", "restore"))
+        known = _known(args["model"], args["more_models"], args["state"] not in ("settle", "restore"))
         files = VaultFiles(Path(self._loader.path_dwim(args["path"])), self._loader._vault.secrets or [])
         states: dict[str, Callable[[VaultFiles, Known, Mapping[str, Any]], Result]] = {
             "complete": self._complete,
@@ -199,8 +200,26 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return {**_names(names, known), "changed": bool(undoing), "msg": restored(files.path, statuses)}
 
 
-def _known(variables: Mapping[str, Any], must_be_sound: bool) -> Known:
-    """Return the names of the site. Left out: the blacklist, which can be long, and the passwords."""
+def _known(first: Mapping[str, Any], others: Sequence[Mapping[str, Any]], must_be_sound: bool) -> Known:
+    """Return the names of the site, of all of its servers."""
+    variables = {
+        **first,
+        **{
+            key: _each_once([first, *others], key, name)
+            for key, name in (("pbx_extensions", "number"), ("pbx_trunks", "name"))
+        },
+    }
+    return _names_of(variables, must_be_sound) if others else _names_of(first, must_be_sound)
+
+
+def _each_once(models: Sequence[Mapping[str, Any]], key: str, name: str) -> list[Any]:
+    """Return the items of all models' lists; of those that have the same name the first."""
+    items = [item for model in models for item in model.get(key) or [] if isinstance(item, Mapping)]
+    return list({str(item.get(name)): item for item in reversed(items)}.values())[::-1]
+
+
+def _names_of(variables: Mapping[str, Any], must_be_sound: bool) -> Known:
+    """Return the names in a model. Left out: the blacklist, which can be long, and the passwords."""
     model, faults = read_model(
         {
             key: value

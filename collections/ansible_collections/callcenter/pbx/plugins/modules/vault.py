@@ -35,6 +35,11 @@ options:
     description: The site's C(pbx_) variables. They say which names need a password.
     type: dict
     required: true
+  more_models:
+    description: The same of the other servers of the site, which share its vault.
+    type: list
+    elements: dict
+    default: []
   vault_id:
     description:
       - The vault id whose password a new vault is encrypted with. Without it, V(default) is taken, else the
