@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -764,4 +765,17 @@ def test_a_carrier_whose_name_leads_nowhere_is_named(error: str) -> None:
             "Outgoing calls end with a prompt after some seconds, emergency calls too",
             f"trunk twilio-na-us: {TERMINATION} cannot be resolved: {error}",
         )
+    ]
+
+
+def test_the_dialplan_may_be_the_one_that_counts_calls() -> None:
+    raw = sound()
+    answers = raw["console"]["answers"]
+    answers["core show channels count"] = re.sub(
+        r" \(.*?\)| of \d+ max", "", answers["core show channels count"]
+    )
+    assert wrong(check(raw)) == []
+    answers["core show channels count"] = "0 active channels\n0 of 30 max active calls (0.00% of capacity)\n"
+    assert [seen for _name, _symptom, seen in wrong(check(raw))] == [
+        "30 calls are taken, the media ports carry 25: those beyond are silent"
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from ipaddress import ip_address
 
 import dpkt
 import pytest
@@ -93,6 +94,16 @@ def test_senders_that_are_listed_are_counted_by_the_list(monkeypatch: pytest.Mon
 )
 def test_speaks_ipv6(text: str, expected: bool) -> None:
     assert smoke_drop.speaks_ipv6(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "name", "expected"),
+    [("82", "callcenter0", True), ("c2", "callcenter0", False), ("82", "eth1", False)],
+    ids=["settled", "tentative", "another-interface"],
+)
+def test_takes_ipv6(flags: str, name: str, expected: bool) -> None:
+    own = ip_address(smoke_drop._OUR_END[6]).exploded.replace(":", "")
+    assert smoke_drop.takes_ipv6(f"{own} 12 40 00 {flags} {name}\n", "callcenter0") is expected
 
 
 def test_a_machine_on_which_nothing_can_be_sent_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,7 @@ _WAIT_SECONDS = 1.0
 _BAN_SECONDS = 10
 
 _IPV6_ADDRESSES = Path("/proc/net/if_inet6")
+_TENTATIVE = 0x40
 _GLOBAL = "00"
 
 _DEVICE = Path("/dev/net/tun")
@@ -190,10 +191,25 @@ def _interface() -> Iterator[tuple[int, set[int]]]:
             # It may be switched off for new interfaces, and on for those in use.
             Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("0", encoding="ascii")
             _run("ip", "-6", "address", "add", f"{_OUR_END[6]}/{_LENGTH[6]}", "dev", name, "nodad")
+            _wait_until_ready(name)
             versions.add(6)
         yield descriptor, versions
     finally:
         os.close(descriptor)  # the interface and its addresses go with it
+
+
+def _wait_until_ready(name: str) -> None:
+    """Wait until the interface takes packets by IPv6, which a busy machine may settle a moment later."""
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while not takes_ipv6(_read(_IPV6_ADDRESSES), name) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def takes_ipv6(text: str, name: str) -> bool:
+    """Read /proc/net/if_inet6: whether the interface has our address, and no longer tentatively."""
+    own = ip_address(_OUR_END[6]).exploded.replace(":", "")
+    lines = (line.split() for line in text.splitlines())
+    return any(line[0] == own and line[5] == name and not int(line[4], 16) & _TENTATIVE for line in lines)
 
 
 def speaks_ipv6(text: str) -> bool:
