@@ -187,8 +187,15 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def make(checkout: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run make as from a shell: what a make above exports is not for this one."""
+    above = ("INVENTORY", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "SITE")
     return subprocess.run(
-        ["make", "--no-print-directory", *words], cwd=checkout, capture_output=True, text=True, check=False
+        ["make", "--no-print-directory", *words],
+        cwd=checkout,
+        env={name: value for name, value in os.environ.items() if name not in above},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
