@@ -134,6 +134,32 @@ FAULTS = [
         ["sip:203.0.113.1:5060;transport=tcp"],
         "asks for tcp, but the trunk speaks udp. Write transport: tcp in the trunk",
     ),
+    *(
+        (
+            f"believes-{text}",
+            "pbx_trunks.0.identify_networks",
+            [text],
+            f"identify network {text} of twilio-na-us is wider than /",
+        )
+        for text in ("::/0", "127.0.0.0/8", "172.16.0.0/12", "80.0.0.0/4", "203.0.0.0/15", "2001:db8::/31")
+    ),
+    *(
+        (
+            f"believes-private-{text}",
+            "pbx_trunks.0.identify_networks",
+            [text],
+            f"identify network {text} of twilio-na-us is in a {why}",
+        )
+        for text, why in (("192.168.7.0/24", "private network"), ("100.64.1.1", "carrier-grade NAT"))
+    ),
+    ("never-blocks-anybody", "pbx_never_block", ["0.0.0.0/0"], "0.0.0.0/0 is wider than /8"),
+    ("never-blocks-anybody-v6", "pbx_never_block", ["::/0"], "::/0 is wider than /16"),
+    (
+        "private-public-address",
+        "pbx_public_address",
+        "10.0.0.5",
+        "pbx_public_address: 10.0.0.5 is in a private network, which nobody outside can reach",
+    ),
     ("host-bits", "pbx_trunks.0.identify_networks", ["203.0.113.5/30"], "write 203.0.113.4/30"),
     ("network-twice", "pbx_trunks.0.identify_networks", ["203.0.113.1", "203.0.113.1"], "is listed twice"),
     (
@@ -437,6 +463,13 @@ ON_THE_WAY = {
 def test_passwords_on_their_way_out_or_in_are_no_fault(more: dict[str, Any]) -> None:
     report = check_model({**SOUND, **more})
     assert (report.faults, report.warnings) == ((), ())
+
+
+def test_a_closed_network_may_have_private_addresses() -> None:
+    model = broken("pbx_allow_reserved_addresses", True)
+    model["pbx_public_address"] = "10.0.0.5"
+    model["pbx_trunks"][0]["identify_networks"] = ["192.168.7.0/24"]
+    assert check_model(model).faults == ()
 
 
 def test_a_number_the_carrier_verified_may_be_shown() -> None:

@@ -268,6 +268,7 @@ class Model:
     blacklist_urls: tuple[BlockUrl, ...]
     never_block: tuple[str, ...]
     allow_weak_passwords: bool
+    allow_reserved_addresses: bool
     overlap: tuple[str, ...]
     unread: frozenset[str]
 

@@ -96,6 +96,65 @@ def trunk_overlap_faults(model: Model) -> Iterator[Fault]:
                 )
 
 
+WIDEST_CARRIER = {4: 16, 6: 32}
+WIDEST_NEVER = {4: 8, 6: 16}
+"""Prefix lengths: what is wider holds whole providers, and is a slip of the pen."""
+
+
+def width_faults(model: Model) -> Iterator[Fault]:
+    """Networks so wide that they are hardly meant: everybody in them is the carrier, or is never blocked."""
+    for name, text, network in _identify(model):
+        widest = WIDEST_CARRIER[network.version]
+        if network.prefixlen < widest:
+            yield Fault(
+                "pbx_trunks",
+                f"identify network {text} of {name} is wider than /{widest}",
+                "Everybody in it may call as the carrier; write the networks that your carrier publishes",
+            )
+    for text in model.never_block:
+        never = parse_network(text)
+        if never is not None and never.prefixlen < WIDEST_NEVER[never.version]:
+            yield Fault(
+                "pbx_never_block",
+                f"{text} is wider than /{WIDEST_NEVER[never.version]}",
+                "Nobody in it could ever be blocked; write the networks that you mean",
+            )
+
+
+def reserved_faults(model: Model) -> Iterator[Fault]:
+    """Addresses that nobody on the internet has, where a carrier or the PBX should be."""
+    if model.allow_reserved_addresses:
+        return
+    remedy = "in a closed network of your own, write pbx_allow_reserved_addresses: true"
+    for name, text, network in _identify(model):
+        if why := _reserved(str(network)):
+            yield Fault(
+                "pbx_trunks",
+                f"identify network {text} of {name} is in a {why}, where no carrier sends from",
+                f"Write the networks that your carrier publishes; {remedy}",
+            )
+    if model.public_address is not None and (why := _reserved(str(model.public_address))):
+        yield Fault(
+            "pbx_public_address",
+            f"{model.public_address} is in a {why}, which nobody outside can reach",
+            f"Write the address that phones and the carrier reach, as seen from outside; {remedy}",
+        )
+
+
+def _reserved(text: str) -> str | None:
+    """Return the name of the reserved network that an address or network meets."""
+    found = parse_range(text)
+    ranges = ((one.name, one.network) for one in RESERVED)
+    return next(
+        (
+            name
+            for name, network in ranges
+            if found and found.overlaps(Range(network.version, network.first, network.last))
+        ),
+        None,
+    )
+
+
 def blacklist_faults(model: Model) -> Iterator[Fault]:
     """Blacklist entries that would block what must never be blocked, or repeat each other."""
     protected = [

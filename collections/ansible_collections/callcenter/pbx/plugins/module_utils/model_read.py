@@ -283,6 +283,7 @@ def read_model(variables: object) -> tuple[Model, list[Fault]]:
         ),
         never_block=top.texts("pbx_never_block", network, default=[]),
         allow_weak_passwords=top.boolean("pbx_allow_weak_passwords", False),
+        allow_reserved_addresses=top.boolean("pbx_allow_reserved_addresses", False),
         overlap=_overlap(top, extensions),
         unread=frozenset(),
     )

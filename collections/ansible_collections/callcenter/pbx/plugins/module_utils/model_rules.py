@@ -7,7 +7,14 @@ from collections.abc import Callable, Iterator
 
 from .model import RESERVED_CONTEXTS, RESERVED_OBJECTS, Fault, Model, Report
 from .model_dialling import direct_patterns, emergency_numbers, outbound_patterns
-from .model_networks import blacklist_faults, block_url_warnings, identify_warnings, trunk_overlap_faults
+from .model_networks import (
+    blacklist_faults,
+    block_url_warnings,
+    identify_warnings,
+    reserved_faults,
+    trunk_overlap_faults,
+    width_faults,
+)
 from .model_read import read_model
 from .model_secrets import next_faults, previous_faults, secret_faults, secret_warnings
 from .model_views import sections
@@ -252,6 +259,8 @@ RULES: tuple[Rule, ...] = (
     caller_id_faults,
     port_faults,
     trunk_overlap_faults,
+    width_faults,
+    reserved_faults,
     blacklist_faults,
 )
 
