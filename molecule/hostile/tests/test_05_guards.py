@@ -36,7 +36,8 @@ UFW = Guard(
 )
 FIREWALLD = Guard(
     "firewalld",
-    "systemctl enable --now firewalld && firewall-cmd --state",
+    # Docker registers its networks when it starts.
+    "systemctl enable --now firewalld && firewall-cmd --state && systemctl restart docker",
     ("firewall-cmd --reload", "firewall-cmd --complete-reload", "systemctl restart firewalld"),
     "systemctl disable --now firewalld",
 )

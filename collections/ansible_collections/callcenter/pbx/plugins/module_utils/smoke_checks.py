@@ -81,7 +81,8 @@ CHECKS = (
         sip.carrier_names,
         symptom="Outgoing calls end with a prompt after some seconds, emergency calls too",
         remedy="Mend the name servers: pbx_dns_servers, or those of the server's own /etc/resolv.conf; "
-        "check that port 53 to them is open for containers.",
+        "check that port 53 to them is open for containers. Where firewalld was started after Docker: "
+        "`systemctl restart docker`.",
     ),
     Check(
         "trunk-aors",
