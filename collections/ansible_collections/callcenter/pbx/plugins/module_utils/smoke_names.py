@@ -42,7 +42,10 @@ def found(name):
         return "its name server does not answer"
     if answers:
         return None
-    return "there is no such name" if status in (0, 3) else "its name server refuses to answer"
+    if status in (0, 3):
+        return "there is no such name"
+    # Docker says 2, for a name server that it cannot reach.
+    return "its name server does not answer" if status == 2 else "its name server refuses to answer"
 print(json.dumps({name: found(name) for name in sys.argv[2:]}))
 """
 
