@@ -11,7 +11,7 @@ import pytest
 from lab.driver.agents import Pbx
 from lab.driver.capture import record
 from lab.driver.parties import Parties
-from lab.driver.playbook import deploy, redeployed
+from lab.driver.playbook import deploy, redeployed, run_playbook
 from lab.driver.scanner import Scanner
 from lab.driver.server import CONTAINER
 
@@ -117,12 +117,12 @@ def test_listed_source_hears_nothing_while_it_is_reloaded(lab: Parties, guard: G
 
 
 def test_everybody_else_still_calls_after_it_was_reloaded(lab: Parties, guard: Guard) -> None:
-    if guard is FIREWALLD:
-        # Docker registers its networks when it starts; until then firewalld lets no container reach out.
-        lab.server.run(["systemctl", "restart", "docker"], 120)
-        lab.server.wait_until_healthy()
-        for phone in lab.phones:
-            phone.switch_on()
     assert lab.umatilla.call(DID, caller="+15550102002").wait().status == 200
     assert lab.phone_100.call("101").wait().status == 200
-    deploy("playbooks/smoke.yml")
+    smoke = run_playbook("playbooks/smoke.yml")
+    if guard is FIREWALLD:
+        # It lets no container reach out until Docker, which was there before it, is started again.
+        assert "1 failed (carrier names)" in smoke.words
+        assert "Where firewalld was started after Docker: `systemctl restart docker`" in smoke.words
+    else:
+        assert smoke.exit_code == 0, smoke.output
