@@ -28,7 +28,7 @@ export PATH := $(CURDIR)/$(VENV):$(PATH)
 export LC_ALL ?= C.UTF-8
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status call ssh smoke registrations blocked render site secrets phones test lint unit scenarios bench docs venv engine clean
+.PHONY: help up down status call ssh smoke registrations blocked render site secrets phones update test beside lint unit scenarios bench docs venv engine clean
 
 help: ## List the targets
 	@echo 'make TARGET [V=1] [SITE=production] [ARGS=...]'
@@ -57,6 +57,7 @@ site: ## Make inventory/SITE from the example; its own vault comes with `make se
 	@case '$(SITE)' in lab|production|*[!a-z0-9-]*|'') \
 	    echo 'Name the new site in small letters, digits and dashes: make site SITE=<name>' >&2; exit 2;; esac
 	@[ ! -e inventory/$(SITE) ] || { echo 'inventory/$(SITE) is there already' >&2; exit 2; }
+	@rm -rf inventory/.$(SITE).new
 	@cp -R inventory/production inventory/.$(SITE).new
 	@rm -f inventory/.$(SITE).new/group_vars/pbx/vault.yml*
 	@mv inventory/.$(SITE).new inventory/$(SITE)
@@ -70,6 +71,9 @@ secrets: venv ## Make the passwords that SITE's vault lacks; touches no host
 smoke: venv ## Run every smoke check against SITE; changes nothing
 	$(call playbook,smoke) $(if $(V),-v) $(ARGS)
 
+update: venv ## Bring newer packages and a newer Asterisk to SITE, drained, and prove that it works
+	$(call playbook,update) $(ARGS)
+
 registrations: venv ## Say which phones are registered with SITE, and who has the new password
 	$(call playbook,status) $(ARGS)
 
@@ -82,7 +86,13 @@ render: venv ## Write what a run would deploy to artifacts/<site>/<host>/rendere
 phones: venv ## Write a sheet per extension for setting up its softphone, to artifacts/<site>/<host>/phones
 	$(call playbook,phones) $(ARGS)
 
-test: lint unit scenarios ## Everything: lint, unit tests, every scenario with real calls
+# Scenarios mostly wait for calls to ring and bans to end, so the rest is done beside them.
+test: venv ## Everything: lint, unit tests, every scenario with real calls
+	@$(MAKE) --no-print-directory --jobs=2 scenarios beside
+
+beside: venv
+	@mkdir -p .cache
+	@MAKEFLAGS= $(MAKE) --no-print-directory lint unit > .cache/beside.log 2>&1; code=$$?; cat .cache/beside.log; exit $$code
 
 lint: venv ## Static checks
 	$(VENV)/ruff check

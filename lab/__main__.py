@@ -15,6 +15,7 @@ from lab.system import add_system_directories
 COMMANDS: dict[str, tuple[Callable[[Console], None], str]] = {
     "up": (up.up, "hosts, then site.yml, then one call each way"),
     "hosts": (up.hosts, "Docker engine, images, networks, hosts, keys and passwords"),
+    "cloud": (up.cloud, "the same with the server in a cloud, behind a NAT"),
     "refresh": (fresh.refresh, "undo what an earlier test left: processes, rules, overlaps, listed sources"),
     "call": (up.call, "one call each way through a deployed PBX"),
     "status": (up.status, "table of the hosts"),

@@ -12,6 +12,7 @@ import json
 import socket
 import tarfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,20 @@ from docker.models.containers import Container
 
 from lab import images, keys
 from lab.console import Console, LabError
-from lab.hosts import HOSTS, NETWORKS, PACKAGES_NETWORK, PBX, SERVER_USER, SIP_NETWORK, Host, Network
+from lab.hosts import (
+    CAREFUL_USER,
+    CLOUD_NETWORK,
+    HOSTS,
+    NAT,
+    NAT_INSIDE,
+    NETWORKS,
+    PACKAGES_NETWORK,
+    PBX,
+    SERVER_USER,
+    SIP_NETWORK,
+    Host,
+    Network,
+)
 from lab.paths import CLIENT_KEY, HOST_KEY, ROOT
 from lab.system import has_ipv6, nameservers
 
@@ -62,13 +76,15 @@ class HostState:
     image: str
 
 
-def ensure_networks(client: docker.DockerClient, console: Console) -> None:
+def ensure_networks(
+    client: docker.DockerClient, console: Console, networks: Sequence[Network] = NETWORKS
+) -> None:
     """Create the networks that do not exist.
 
     Raises:
         LabError: a network of that name has other subnets, or a subnet is in use elsewhere.
     """
-    for network in NETWORKS:
+    for network in networks:
         existing = client.networks.list(names=[f"^{network.name}$"])
         wanted = _wanted_subnets(network)
         if not existing:
@@ -80,14 +96,22 @@ def ensure_networks(client: docker.DockerClient, console: Console) -> None:
             )
 
 
-def ensure_hosts(client: docker.DockerClient, console: Console) -> None:
+def ensure_hosts(client: docker.DockerClient, console: Console, hosts: Sequence[Host] = HOSTS) -> None:
     """Create, re-create or start every host, and wait until the server answers SSH.
+
+    The server and the NAT of a cloud go where they are not wanted: they have the same public address.
 
     Raises:
         LabError: another checkout's lab runs here, or the server does not come up.
     """
     refuse_foreign_lab(client)
-    for host in HOSTS:
+    wanted = {host.name: host for host in hosts}
+    for container in _lab_containers(client):
+        host = wanted.get(str(container.name))
+        if host is None or (host.name == PBX.name and not _is_as_wanted(container, host)):
+            console.say(f"{container.name} is not what the lab says any more: removing it")
+            _remove_host(client, container)
+    for host in hosts:
         _ensure_host(client, host, console)
     wait_for_ssh()
 
@@ -103,7 +127,7 @@ def remove_all(client: docker.DockerClient) -> list[str]:
         if volume.name in _volume_names():
             volume.remove()
             removed.append(f"volume {volume.name}")
-    for network in NETWORKS:
+    for network in (*NETWORKS, CLOUD_NETWORK):
         for existing in client.networks.list(names=[f"^{network.name}$"]):
             existing.remove()
             removed.append(f"network {network.name}")
@@ -186,47 +210,74 @@ def _ensure_host(client: docker.DockerClient, host: Host, console: Console) -> N
     specification = _specification(host)
     fingerprint = _fingerprint(specification, host)
     container = _find(client, host)
-    if container is not None and container.labels.get(_LABEL_SPEC) != fingerprint:
+    if container is not None and not _is_as_wanted(container, host):
         console.say(f"{host.name} is not what its recipe says any more: making it anew")
-        _hang_up_ssh(container)
-        container.remove(force=True, v=True)
-        _remove_volume(client, host)
+        _remove_host(client, container)
         container = None
     if container is None:
         console.say(f"Creating {host.name} ({host.address}, {host.purpose})")
         container = _create(client, host, specification, fingerprint)
     if container.status != "running":
         container.start()
+    if host.kind == "server":
+        container.exec_run(["sh", "-c", f"echo '{CAREFUL_USER}:{keys.sudo_password()}' | chpasswd"])
+
+
+def _is_as_wanted(container: Container, host: Host) -> bool:
+    return bool(container.labels.get(_LABEL_SPEC) == _fingerprint(_specification(host), host))
+
+
+def _remove_host(client: docker.DockerClient, container: Container) -> None:
+    """Remove a container with its volume."""
+    name = str(container.name)
+    _hang_up_ssh(container)
+    container.remove(force=True, v=True)
+    for volume in client.volumes.list(filters={"name": name}):
+        if volume.name == _volume_of(name):
+            volume.remove()
 
 
 def _specification(host: Host) -> dict[str, Any]:
     """Everything that decides what the container is, in the engine's own words."""
+    network = (CLOUD_NETWORK if host.in_the_cloud else SIP_NETWORK).name
     return {
         "Image": images.reference(host.kind),
         "Hostname": host.name,
         "StopTimeout": _STOP_SECONDS,
         "Cmd": list(host.command),
-        "Env": [f"LAB_NAMESERVERS={' '.join(nameservers())}"] if host.kind == "server" else [],
-        "HostConfig": {"NetworkMode": SIP_NETWORK.name, **_host_config(host)},
-        "NetworkingConfig": {"EndpointsConfig": {SIP_NETWORK.name: {"IPAMConfig": _addresses(host)}}},
+        "Env": _environment(host),
+        "HostConfig": {"NetworkMode": network, **_host_config(host)},
+        "NetworkingConfig": {"EndpointsConfig": {network: {"IPAMConfig": _addresses(host)}}},
     }
+
+
+def _environment(host: Host) -> list[str]:
+    if host.kind != "server":
+        return []
+    routes = [f"LAB_ROUTE={SIP_NETWORK.subnet} via {NAT_INSIDE}"] if host.in_the_cloud else []
+    return [f"LAB_NAMESERVERS={' '.join(nameservers())}", *routes]
 
 
 def _addresses(host: Host) -> dict[str, str]:
     """The host's addresses, of IPv6 only where this machine has it."""
-    ipv6 = {"IPv6Address": host.address6} if has_ipv6() else {}
+    ipv6 = {"IPv6Address": host.address6} if has_ipv6() and not host.in_the_cloud and host != NAT else {}
     return {"IPv4Address": host.address, **ipv6}
 
 
 def _host_config(host: Host) -> dict[str, Any]:
     if host.kind == "server":
         return _server_config(host)
-    return {"CapAdd": ["NET_ADMIN", "NET_RAW"]}  # tests run SIPp, tcpdump and iptables in these hosts
+    forwards = {"Sysctls": {"net.ipv4.ip_forward": "1"}} if host == NAT else {}
+    return {"CapAdd": ["NET_ADMIN", "NET_RAW"], **forwards}  # tests run SIPp, tcpdump and iptables here
 
 
 def _server_config(host: Host) -> dict[str, Any]:
     """Rights that systemd and a Docker engine inside need, short of ``--privileged``."""
+    limit = {"Memory": host.memory_mib * 1024 * 1024} if host.memory_mib else {}
+    # A small server's /tmp: in memory, half of it.
+    tmp = f"rw,nosuid,nodev,exec,mode=1777{f',size={host.memory_mib // 2}m' if host.memory_mib else ''}"
     return {
+        **limit,
         "CapAdd": _SERVER_CAPABILITIES,
         "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
         "MaskedPaths": [],
@@ -236,7 +287,7 @@ def _server_config(host: Host) -> dict[str, Any]:
         "Tmpfs": {
             "/run": "rw,nosuid,nodev,exec,mode=755",
             "/run/lock": "rw,nosuid,nodev,noexec,mode=1777",
-            "/tmp": "rw,nosuid,nodev,exec,mode=1777",
+            "/tmp": tmp,
         },
         # The engine inside cannot use overlayfs on top of overlayfs.
         "Mounts": [{"Type": "volume", "Source": _volume(host), "Target": "/var/lib/docker"}],
@@ -257,20 +308,25 @@ def _create(
     api: Any = client.api  # its stubs leave this call untyped
     created = api.create_container_from_config({**specification, "Labels": labels}, host.name)
     container = client.containers.get(created["Id"])
+    if host == NAT:
+        client.networks.get(CLOUD_NETWORK.name).connect(container, ipv4_address=NAT_INSIDE)
     if host.kind == "server":
-        client.networks.get(PACKAGES_NETWORK.name).connect(container)
+        if not host.in_the_cloud:
+            client.networks.get(PACKAGES_NETWORK.name).connect(container)
         container.put_archive("/", _server_files())
     return container
 
 
 def _server_files() -> bytes:
     """A tar archive with the server's host key and the key that may log in."""
-    authorized = f"home/{SERVER_USER}/.ssh/authorized_keys"
     files = {
         "etc/ssh/ssh_host_ed25519_key": (HOST_KEY.read_text(encoding="utf-8"), 0o600),
         "etc/ssh/ssh_host_ed25519_key.pub": (keys.public_key(HOST_KEY), 0o644),
         # sshd insists on an owner that is the user or root; root saves looking up the user's number.
-        authorized: (keys.public_key(CLIENT_KEY), 0o644),
+        **{
+            f"home/{user}/.ssh/authorized_keys": (keys.public_key(CLIENT_KEY), 0o644)
+            for user in (SERVER_USER, CAREFUL_USER)
+        },
     }
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
@@ -288,7 +344,7 @@ def _hang_up_ssh(container: Container) -> None:
 
 
 def _lab_containers(client: docker.DockerClient) -> list[Container]:
-    names = {host.name for host in HOSTS}
+    names = {host.name for host in (*HOSTS, NAT)}
     return [item for item in client.containers.list(all=True) if item.name in names]
 
 
@@ -306,16 +362,15 @@ def _state(host: Host, container: Container | None) -> HostState:
 
 
 def _volume(host: Host) -> str:
-    return f"{host.name}-docker"
+    return _volume_of(host.name)
+
+
+def _volume_of(name: str) -> str:
+    return f"{name}-docker"
 
 
 def _volume_names() -> set[str]:
     return {_volume(host) for host in HOSTS if host.kind == "server"}
-
-
-def _remove_volume(client: docker.DockerClient, host: Host) -> None:
-    if host.kind == "server":
-        client.volumes.get(_volume(host)).remove()
 
 
 def _sshd_greets() -> bool:

@@ -14,6 +14,8 @@ Kind = Literal["server", "sip"]
 
 TERMINATION_HOST = "nlpbay.pstn.ashburn.twilio.com"
 SERVER_USER = "deploy"
+CAREFUL_USER = "sysadmin"
+"""Of whom the server's sudo wants a password."""
 NAMES = "/var/lib/lab/names"
 """The names that the lab's DNS knows, as a hosts file; it reads it again after a SIGHUP to process 1."""
 
@@ -33,7 +35,8 @@ class Network:
 class Host:
     """A container with a fixed address on the SIP network.
 
-    ``kind`` names the image below ``lab/images``; ``command`` replaces the image's own if not empty.
+    ``kind`` names the image below ``lab/images``; ``command`` replaces the image's own if not empty;
+    ``memory_mib`` 0 is no limit; ``in_the_cloud``: on the cloud's network, behind its NAT.
     """
 
     name: str
@@ -41,6 +44,8 @@ class Host:
     kind: Kind
     purpose: str
     command: tuple[str, ...] = ()
+    memory_mib: int = 0
+    in_the_cloud: bool = False
 
     @property
     def address6(self) -> str:
@@ -77,7 +82,30 @@ PHONE_100 = Host("lab-phone-100", "198.18.100.100", "sip", "the phone of extensi
 PHONE_101 = Host("lab-phone-101", "198.18.100.101", "sip", "the phone of extension 101")
 SCANNER = Host("lab-scanner", "198.18.99.9", "sip", "an attacker")
 
+# --- The same server in a cloud: a private address, and a NAT in front that has the public one ---
+
+CLOUD_NETWORK = Network("lab-cloud", "10.213.0.0/24", "10.213.0.1", internal=False)
+CLOUD_PBX = Host(
+    PBX.name, "10.213.0.5", "server", "the server, in a cloud", memory_mib=1024, in_the_cloud=True
+)
+NAT_INSIDE = "10.213.0.2"
+NAT = Host(
+    "lab-nat",
+    PBX.address,
+    "sip",
+    "the cloud's NAT, one address to one server",
+    command=(
+        "sh",
+        "-c",
+        f"iptables -t nat -A PREROUTING -d {PBX.address} -j DNAT --to-destination {CLOUD_PBX.address}"
+        f" && iptables -t nat -A POSTROUTING -s {CLOUD_PBX.address} -d {SIP_NETWORK.subnet}"
+        f" -j SNAT --to-source {PBX.address} && exec sleep infinity",
+    ),
+)
+
 HOSTS = (PBX, POP_ASHBURN, POP_UMATILLA, CARRIER_TWO, PHONE_100, PHONE_101, SCANNER)
+
+CLOUD_HOSTS = (NAT, CLOUD_PBX, *HOSTS[1:])
 
 
 def host(name: str) -> Host:

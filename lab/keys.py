@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lab.console import LabError
 from lab.hosts import PBX
-from lab.paths import CLIENT_KEY, HOST_KEY, KNOWN_HOSTS
+from lab.paths import CLIENT_KEY, HOST_KEY, KNOWN_HOSTS, SUDO_PASSWORD_PROGRAM
 
 
 def ensure_keys() -> None:
@@ -26,6 +26,12 @@ def ensure_keys() -> None:
     wanted = known_hosts_line(public_key(HOST_KEY))
     if not KNOWN_HOSTS.exists() or KNOWN_HOSTS.read_text(encoding="utf-8") != wanted:
         KNOWN_HOSTS.write_text(wanted, encoding="utf-8")
+
+
+def sudo_password() -> str:
+    """Return the password of the server's user whom sudo asks for one, made at first use."""
+    done = subprocess.run([SUDO_PASSWORD_PROGRAM], capture_output=True, text=True, check=True)
+    return done.stdout
 
 
 def public_key(private: Path) -> str:

@@ -23,4 +23,5 @@ MODEL = INVENTORY_DIR / "group_vars" / "pbx" / "model.yml"
 VAULT = INVENTORY_DIR / "group_vars" / "pbx" / "vault.yml"
 BLACKLIST = INVENTORY_DIR / "group_vars" / "pbx" / "blacklist.yml"
 VAULT_KEY = INVENTORY_DIR / ".vault-key"
+SUDO_PASSWORD_PROGRAM = ROOT / "lab" / "sudo-password"  # prints it, and makes it at first use
 VAULT_KEY_PROGRAM = ROOT / "lab" / "vault-key"  # prints the key, and makes it at first use

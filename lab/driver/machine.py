@@ -9,7 +9,6 @@ import tarfile
 import time
 from functools import cache, cached_property
 from pathlib import PurePosixPath
-from typing import cast
 
 import docker
 from docker.models.containers import Container
@@ -178,9 +177,16 @@ class Machine:
 
 def _execute(container: Container, command: list[str]) -> tuple[int, str, str]:
     """Run a command in a container: its exit status, standard output and standard error."""
-    code, streams = container.exec_run(command, demux=True)
-    out, err = cast("tuple[bytes | None, bytes | None]", streams)
-    return int(code or 0), (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace")
+    api = docker_client().api
+    exec_id: str = api.exec_create(container.id, command)["Id"]
+    out, err = api.exec_start(exec_id, demux=True)
+    deadline = time.monotonic() + PATIENCE
+    # The engine closes the streams a moment before it knows how the command ended.
+    while (code := api.exec_inspect(exec_id)["ExitCode"]) is None:
+        if time.monotonic() > deadline:
+            raise DriverError(f"{container.name}: {shlex.join(command)}: nobody says how it ended")
+        time.sleep(0.02)
+    return int(code), (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace")
 
 
 @cache

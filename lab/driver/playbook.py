@@ -21,6 +21,7 @@ from lab.paths import ROOT
 _RECAP = re.compile(
     r"^lab-pbx\s+: ok=(?P<ok>\d+)\s+changed=(?P<changed>\d+)\s+unreachable=\d+\s+failed=\d+", re.MULTILINE
 )
+_CAUSE = re.compile(r"^(?:\[ERROR\]:|fatal:).*", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,12 @@ class PlaybookResult:
     def words(self) -> str:
         """The output with every run of white space made one space, for searching sentences in it."""
         return " ".join(self.output.split())
+
+    @property
+    def cause(self) -> str:
+        """The first line that says what failed; empty if none does."""
+        found = _CAUSE.search(self.output)
+        return found[0] if found else ""
 
     def _count(self, name: str) -> int:
         recap = _RECAP.search(self.output)
@@ -164,5 +171,6 @@ def deploy(playbook: str, variables: Mapping[str, object] | None = None) -> Play
     """
     result = run_playbook(playbook, variables=variables)
     if result.exit_code != 0:
-        raise DriverError(f"{playbook} failed with {variables or 'the inventory as it is'}: {result.output}")
+        given = variables or "the inventory as it is"
+        raise DriverError(f"{playbook} failed with {given}: {result.cause}\n{result.output}")
     return result

@@ -20,7 +20,7 @@ _FRAME = re.compile(
 )
 
 
-_PARTS = ("challenge", "while_talking", "from_host")
+_PARTS = ("challenge", "audio", "while_talking", "from_host", "media_host")
 
 
 class ScenarioTemplate(Template):

@@ -19,6 +19,9 @@ GOLDEN = Path(__file__).resolve().parent
 SITES = ("lab", "production")
 SHEET_SITE = "production"
 OVERLAP = "lab-overlap"
+LOCAL = "production-local"
+VARIANTS = {OVERLAP: "overlap.yml", LOCAL: "local.yml"}
+"""What a few more variables change: <site>-<what is different>, and the file of these variables."""
 
 
 def render(site: str, extra_variables: Sequence[str] = ()) -> dict[str, str]:
@@ -79,10 +82,11 @@ def _read(directory: Path, pattern: str) -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8") for path in sorted(directory.glob(pattern))}
 
 
-def overlap() -> dict[str, str]:
-    """Return the files that differ from the golden ones of the lab while a phone's password is replaced."""
-    usual = golden("lab")
-    files = render("lab", [f"@{GOLDEN / 'overlap.yml'}"])
+def variant(name: str) -> dict[str, str]:
+    """Return the files of one of `VARIANTS` that differ from the golden ones of its site."""
+    site = name.partition("-")[0]
+    usual = golden(site)
+    files = render(site, [f"@{GOLDEN / VARIANTS[name]}"])
     return {name: content for name, content in files.items() if usual.get(name) != content}
 
 
@@ -90,7 +94,8 @@ def main() -> None:
     """Rewrite every golden file."""
     for site in SITES:
         _write(GOLDEN / site, render(site))
-    _write(GOLDEN / OVERLAP, overlap())
+    for name in VARIANTS:
+        _write(GOLDEN / name, variant(name))
     _write(GOLDEN / "phones", render_sheets(SHEET_SITE))
 
 

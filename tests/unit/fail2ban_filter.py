@@ -11,7 +11,7 @@ _ADDR = (
     r"\[?(?:(?:::f{4,6}:)?(?P<ip4>(?:\d{1,3}\.){3}\d{1,3})"
     r"|(?P<ip6>(?:[0-9a-fA-F]{1,4}::?|::){1,7}(?:[0-9a-fA-F]{1,4}|(?<=:):)))\]?"
 )
-_DATE = re.compile(r"^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\]")
+_DATE = re.compile(r"^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?: [+-]\d{4})?\]")
 
 
 class Filter:
@@ -21,7 +21,7 @@ class Filter:
         parser = configparser.ConfigParser(delimiters=("=",), comment_prefixes=("#",))
         parser.read_string(path.read_text(encoding="utf-8"))
         section = parser["Definition"]
-        assert section["datepattern"] == r"^\[%Y-%m-%d %H:%M:%S\]"
+        assert section["datepattern"] == r"^\[%Y-%m-%d %H:%M:%S(?: %z)?\]"
         assert section["failregex"] == "<re-<offence>>"
         self._prefix = re.compile(
             section["prefregex"].replace("<F-CONTENT>", "(?P<content>").replace("</F-CONTENT>", ")")

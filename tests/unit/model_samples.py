@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-SECRETS = {"100": "kY3vTq8Wm2Zr5nBx", "101": "pL7dHs4Jf9Qc6tVw", "twilio-na-us": "Fd9sJw4Hq7Lz2Xv"}
+SECRETS = {"100": "kY3vTq8Wm2Zr5nBx", "101": "pL7dHs4Jf9Qc6tVw", "twilio-na-us": "Fd9sJw4Hq7Lz2XvP"}
 
 SOUND: dict[str, Any] = {
     "pbx_public_address": "192.0.2.10",

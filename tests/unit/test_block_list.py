@@ -38,7 +38,7 @@ def spelled(text: str) -> list[str]:
         pytest.param("203.0.113.7/24", ["203.0.113.0/24"], id="host bits"),
         pytest.param("203.0.113.0/255.255.255.0", ["203.0.113.0/24"], id="netmask"),
         pytest.param("203.0.113.7/32\n2001:DB8::1/128", ["203.0.113.7", "2001:db8::1"], id="single hosts"),
-        pytest.param("::ffff:203.0.113.7", ["203.0.113.7"], id="mapped"),
+        pytest.param("::ffff:203.0.113.7\n::ffff:0:0/95", ["203.0.113.7", "::fffe:0:0/95"], id="mapped"),
         pytest.param(
             "203.0.113.9\n203.0.113.7\n203.0.113.9\n203.0.113.8/31",
             ["203.0.113.7", "203.0.113.8/31"],
@@ -62,6 +62,10 @@ def test_what_a_plain_list_means(text: str, expected: list[str]) -> None:
         "203.0.113.0/33",
         "203.0.113.0/-1",
         "203.0.113.01",
+        "203.0.113.7/",
+        "203.0.113.0/255.0.255.0",
+        "2001:db8::/129",
+        "2001:db8::/ffff:ffff::",
         "203.0.113.1 - 203.0.113.9",
         "203.0.113.1,203.0.113.2",
         "fe80::1%eth0",
@@ -119,6 +123,42 @@ def test_the_fast_way_reads_and_merges_as_the_standard_library_does() -> None:
 def test_mostly_garbage(good: int, bad: int, is_garbage: bool) -> None:
     lines = [f"203.0.{number // 256}.{number % 256}" for number in range(good)] + ["nonsense"] * bad
     assert parse_plain("# comment\n\n" + "\n".join(lines)).is_mostly_garbage is is_garbage
+
+
+def test_reading_ends_after_very_many_faults() -> None:
+    plain = parse_plain("203.0.113.7\n" + "nonsense\n" * 20_000 + "203.0.113.9")
+    assert (plain.entries, len(plain.faults), plain.is_cut, plain.is_mostly_garbage) == (
+        1,
+        10_001,
+        True,
+        True,
+    )
+
+
+def test_a_long_list_is_read_to_its_end_with_the_right_numbers() -> None:
+    lines = [f"2001:db8::{number >> 8:x}:{number & 255:x}" for number in range(100_000)]
+    lines[::1000] = [""] * 100
+    plain = parse_plain("\r\n".join([*lines, "x", "203.0.113.7"]))
+    assert plain.entries == 99_901
+    assert plain.faults == (Fault(100_001, "x"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "wide"),
+    [
+        ("8.0.0.0/7", ["8.0.0.0/7"]),
+        ("8.0.0.0/8\n9.0.0.0/8", []),
+        ("0.0.0.0/0\n10.0.0.0/8", ["0.0.0.0/0"]),
+        ("224.0.0.0/3", []),
+        ("192.0.0.0/2", ["192.0.0.0/2"]),
+        ("::ffff:0:0/96", ["0.0.0.0/0"]),
+        ("2000::/15\n2002::/16", ["2000::/15"]),
+        ("fc00::/7\nfe80::/10", []),
+        ("::/0\n8.0.0.0/6", ["8.0.0.0/6", "::/0"]),
+    ],
+)
+def test_networks_wider_than_anybody_holds(text: str, wide: list[str]) -> None:
+    assert [str(network) for network in block_list.too_wide(parse_plain(text).keys)] == wide
 
 
 def test_index_agrees_with_the_standard_library() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from ansible_collections.callcenter.pbx.plugins.plugin_utils.block_sources impor
     Source,
     SourceError,
     read_files,
-    refuse_garbage,
+    refuse_unfit,
 )
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.block_urls import fetch_all, read_address
 
@@ -65,6 +66,36 @@ class Web:
         self.thread.join()
 
 
+class Trickle:
+    """A server that sends its first answer a byte at a time, over `seconds`, and then has no more."""
+
+    def __init__(self, answer: bytes, seconds: float) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._answer, self._pause = answer, seconds / len(answer)
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._listening.getsockname()[1]}/list"
+
+    def _serve(self) -> None:
+        connection, _ = self._listening.accept()
+        with connection:
+            for sign in self._answer:
+                try:
+                    connection.send(bytes([sign]))
+                except OSError:
+                    return  # the client had enough
+                if self._is_over.wait(self._pause):
+                    return
+
+    def close(self) -> None:
+        self._is_over.set()
+        self._thread.join()
+        self._listening.close()
+
+
 @pytest.fixture
 def web() -> Iterator[Web]:
     server = Web()
@@ -90,6 +121,17 @@ def test_files_are_read_in_order(tmp_path: Path) -> None:
         pytest.param(
             "nonsense\n" * 6 + "203.0.113.7\n", "is no block list: 6 of 7 lines mean nothing", id="garbage"
         ),
+        pytest.param(
+            "nonsense\n" * 1_000_000,
+            "is no block list: 10001 of the first 10001 lines mean nothing",
+            id="very much garbage",
+        ),
+        pytest.param("203.0.113.7\n8.0.0.0/7\n", "names 8.0.0.0/7, wider than /8: nobody", id="too wide"),
+        pytest.param(
+            "0.0.0.0/1\n128.0.0.0/1\n::/0",
+            r"names 0.0.0.0/1, wider than /8 \(and 2 more such\)",
+            id="everything",
+        ),
     ],
 )
 def test_files_that_cannot_be_used_are_refused(tmp_path: Path, content: str | None, message: str) -> None:
@@ -97,7 +139,12 @@ def test_files_that_cannot_be_used_are_refused(tmp_path: Path, content: str | No
         (tmp_path / "list").write_text(content)
     with pytest.raises(SourceError, match=message):
         for source in read_files([str(tmp_path / "list")]):
-            refuse_garbage(source)
+            refuse_unfit(source)
+
+
+@pytest.mark.parametrize("text", ["8.0.0.0/8", "2000::/16", "224.0.0.0/3 # multicast and reserved"])
+def test_lists_with_wide_networks_that_are_used(text: str) -> None:
+    refuse_unfit(Source("list", text))
 
 
 def test_content_is_fetched_and_kept(web: Web, tmp_path: Path) -> None:
@@ -132,6 +179,7 @@ BAD = [
     ),
     pytest.param((200, {}, b"203.0.113.7\n" * 100), {}, "longer than max_bytes, 1000", id="too long"),
     pytest.param((200, {}, b"<p>\n" * 20), {}, "is no block list: 20 of 20 lines", id="a page"),
+    pytest.param((200, {}, b"203.0.113.7\n8.0.0.0/7\n"), {}, "names 8.0.0.0/7, wider than /8", id="too wide"),
     pytest.param((200, {}, b"# nothing\n"), {}, "its content has no entry", id="empty"),
     pytest.param((200, {"Content-Length": "99"}, OTHER), {}, "cannot be fetched|ended after", id="cut off"),
     pytest.param((500, {}, b""), {}, "answers 500", id="error"),
@@ -167,6 +215,47 @@ def test_a_fetch_has_a_deadline_as_a_whole(web: Web, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="was not complete after 1 s"):
         fetch_all([item(web.url(), timeout_seconds=1)], tmp_path)
     assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200, id="headers"),
+        pytest.param(b"HTTP/1.1 302 Found\r\nLocation: /list\r\n" + b"X: x\r\n" * 30, id="a redirection"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n" + b"203.0.113.7\n" * 20, id="content"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * 200, id="size of a chunk"
+        ),
+    ],
+)
+def test_a_server_that_trickles_is_not_waited_for(tmp_path: Path, answer: bytes) -> None:
+    server = Trickle(answer, seconds=30)
+    began = time.monotonic()
+    try:
+        with pytest.raises(SourceError, match="was not complete after 1 s"):
+            fetch_all([item(server.url(), timeout_seconds=1)], tmp_path)
+        assert time.monotonic() - began < 5
+    finally:
+        server.close()
+
+
+def test_the_content_of_a_redirection_is_not_read(web: Web, tmp_path: Path) -> None:
+    web.answers["/old"] = (301, {"Location": "/list"}, b"x" * 1000)
+    web.answers["/list"] = (200, {}, GOOD)
+    web.pause = 0.05
+    sources, _ = fetch_all([item(web.url("/old"), timeout_seconds=3)], tmp_path)
+    assert sources[0].text == GOOD.decode()
+
+
+def test_what_a_server_says_reaches_no_terminal_as_it_is(tmp_path: Path) -> None:
+    server = Trickle(b"HTTP/1.1 500 \x1b[2J" + b"x" * 1000 + b"\r\n\r\n", seconds=0.1)
+    try:
+        with pytest.raises(SourceError) as refused:
+            fetch_all([item(server.url())], tmp_path)
+    finally:
+        server.close()
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 300
 
 
 def test_redirections_are_followed(web: Web, tmp_path: Path) -> None:

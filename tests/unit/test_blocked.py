@@ -103,7 +103,7 @@ SOURCES = [
     ],
 )
 def test_why(address: str, why: str) -> None:
-    found = {"banned": [], "listed": {"members": [[address, 5]]}}
+    found = {"banned": [], "by_hand": [], "unheard": [], "listed": {"members": [[address, 5]]}}
     data = blocked.summarise(found, SOURCES)
     assert data["listed"] == [{"address": address, "why": why, "packets": 5}]
     counted = {one["name"]: one["packets"] for one in data["sources"]}
@@ -126,6 +126,8 @@ def found(count: int, members: list[list[Any]], banned: int = 1) -> dict[str, An
         "loaded": 1795468200.0,
         "chain": True,
         "rules": {"sip-blacklist-v4": 30, "sip-banned-v4": 1200},
+        "by_hand": [],
+        "unheard": [],
         "listed": {"count": count, "packets": 30, "members": members},
         "banned": bans,
     }
@@ -134,6 +136,22 @@ def found(count: int, members: list[list[Any]], banned: int = 1) -> dict[str, An
 def report(answer: dict[str, Any]) -> str:
     """Return the report on it."""
     return blocked.report("pbx", answer, blocked.summarise(answer, SOURCES))
+
+
+def test_whose_audio_was_dropped_is_shown_with_the_remedy() -> None:
+    sources = {"203.0.113.9": 7, "192.0.2.7": 9}
+    unheard = [{"address": address, "packets": packets} for address, packets in sources.items()]
+    text = report({**found(0, [], 0), "unheard": unheard})
+    assert "belong into its media_networks, in pbx_trunks or pbx_extensions." in text
+    assert text.index("192.0.2.7") < text.index("203.0.113.9"), "the loudest first"
+
+
+def test_rules_made_by_hand_are_shown_with_the_command_that_takes_them_over() -> None:
+    answer = {**found(0, []), "by_hand": [{"address": "203.0.113.9", "packets": 7, "only": "udp dpt:5060"}]}
+    text = " ".join(report(answer).split())
+    assert "Rules added to the chain by hand; they stay. source what packets" in text
+    assert "203.0.113.9 udp dpt:5060 7" in text
+    assert "playbooks/blacklist.yml -e block=203.0.113.9" in text
 
 
 def test_report() -> None:

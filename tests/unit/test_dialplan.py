@@ -27,6 +27,10 @@ OUTSIDE = {
 }
 
 MODULE_OF = {
+    "DB": "func_db",
+    "LOCK": "func_lock",
+    "STRFTIME": "func_strings",
+    "UNLOCK": "func_lock",
     "Dial": "app_dial",
     "Gosub": "app_stack",
     "HangupCauseClear": "func_hangupcause",
@@ -236,6 +240,15 @@ def test_only_a_plus_and_digits_meet_a_trunk(site: str) -> None:
     for context, exten, application in steps(dialplan):
         for place, _number in targets(exten, application):
             assert place != "outbound-trunks" or context == "outbound-call"
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_exec_if_runs_nothing_that_a_stranger_wrote(site: str) -> None:
+    """Its arguments are split after variables are put in: `)` and `:` would begin another application."""
+    steps = [line for line in golden(site)["extensions.conf"].splitlines() if "ExecIf(" in line]
+    for step in steps:
+        run = step.rpartition("]?")[2]
+        assert not set(re.findall(r"[$][{](.*?)[}]", run)) - {"CAUSE", "CHANNEL"}, step
 
 
 @pytest.mark.parametrize("site", SITES)

@@ -5,8 +5,18 @@ from __future__ import annotations
 import pytest
 from ansible_collections.callcenter.pbx.plugins.module_utils import firewall
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import Ports, Set, Table
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_guard import inner_chains
 
 PORTS = Ports(sip=5060, rtp_first=10000, rtp_last=10100)
+
+# As iptables-save spells them.
+BANS = "\n".join(
+    f"-A SIP-BLACKLIST -p {protocol} -m multiport {ends} 5060,10000:10100 "
+    f"-m set --match-set sip-banned-v4 {side} -m set ! --match-set sip-never-v4 {side} "
+    f"-m set ! --match-set sip-known-v4 {side} -j DROP"
+    for protocol in ("udp", "tcp")
+    for side, ends in (("src", "--dports"), ("dst", "--sports"))
+)
 
 BARE = """*filter
 :INPUT ACCEPT [0:0]
@@ -36,7 +46,7 @@ CLOUD = """*filter
 -A FORWARD -j REJECT --reject-with icmp-host-prohibited
 COMMIT
 """
-RIGHT = """*filter
+RIGHT = f"""*filter
 :INPUT ACCEPT [0:0]
 :FORWARD DROP [0:0]
 :OUTPUT ACCEPT [0:0]
@@ -48,16 +58,14 @@ RIGHT = """*filter
 -A DOCKER-USER -j RETURN
 -A SIP-BLACKLIST -m set --match-set sip-blacklist-v4 src -j DROP
 -A SIP-BLACKLIST -m set --match-set sip-blacklist-v4 dst -j DROP
--A SIP-BLACKLIST -m set --match-set sip-banned-v4 src -m set ! --match-set sip-never-v4 src -j DROP
--A SIP-BLACKLIST -m set --match-set sip-banned-v4 dst -m set ! --match-set sip-never-v4 dst -j DROP
+{BANS}
 COMMIT
 """
 DEFINE_BLACKLIST = (
     ":SIP-BLACKLIST - [0:0]",
     "-A SIP-BLACKLIST -m set --match-set sip-blacklist-v4 src -j DROP",
     "-A SIP-BLACKLIST -m set --match-set sip-blacklist-v4 dst -j DROP",
-    "-A SIP-BLACKLIST -m set --match-set sip-banned-v4 src -m set ! --match-set sip-never-v4 src -j DROP",
-    "-A SIP-BLACKLIST -m set --match-set sip-banned-v4 dst -m set ! --match-set sip-never-v4 dst -j DROP",
+    *BANS.splitlines(),
 )
 DEFINE_OPEN = (
     ":SIP-OPEN - [0:0]",
@@ -83,10 +91,10 @@ def with_input(*rules: str) -> Table:
 
 
 PLANS = [
-    pytest.param(RIGHT, None, (), id="all right"),
+    pytest.param(RIGHT, False, (), id="all right"),
     pytest.param(
         BARE,
-        None,
+        False,
         (
             ":DOCKER-USER - [0:0]",
             *DEFINE_BLACKLIST,
@@ -98,13 +106,13 @@ PLANS = [
     ),
     pytest.param(
         DOCKER,
-        None,
+        False,
         (*DEFINE_BLACKLIST, "-I DOCKER-USER 1 -j SIP-BLACKLIST", "-I INPUT 1 -j SIP-BLACKLIST"),
         id="beside Docker",
     ),
     pytest.param(
         CLOUD,
-        PORTS,
+        True,
         (
             ":DOCKER-USER - [0:0]",
             *DEFINE_BLACKLIST,
@@ -118,7 +126,7 @@ PLANS = [
     ),
     pytest.param(
         after(RIGHT, ("-A DOCKER-USER -j SIP-BLACKLIST\n", "")),
-        None,
+        False,
         ("-I DOCKER-USER 1 -j SIP-BLACKLIST",),
         id="DOCKER-USER flushed by hand",
     ),
@@ -126,31 +134,31 @@ PLANS = [
         after(
             RIGHT, ("-A INPUT -j SIP", "-A INPUT -i lo -j ACCEPT\n-A INPUT -j SIP-BLACKLIST\n-A INPUT -j SIP")
         ),
-        None,
+        False,
         ("-D INPUT 3", "-D INPUT 2", "-I INPUT 1 -j SIP-BLACKLIST"),
         id="behind another rule, and twice",
     ),
     pytest.param(
         after(RIGHT, ("-A INPUT -j", "-A INPUT -m comment --comment ours -j")),
-        None,
+        False,
         ("-D INPUT 1", "-I INPUT 1 -j SIP-BLACKLIST"),
         id="only for some packets, for all we know",
     ),
     pytest.param(
         after(RIGHT, ("-A FORWARD", "-A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT\n-A FORWARD")),
-        None,
+        False,
         ("-D FORWARD 2", "-I FORWARD 1 -j DOCKER-USER"),
         id="established flows accepted before DOCKER-USER",
     ),
     pytest.param(
         after(RIGHT, ("blacklist-v4 dst -j DROP", "blacklist-v4 dst -j RETURN")),
-        None,
+        False,
         DEFINE_BLACKLIST,
         id="a rule of ours was edited",
     ),
     pytest.param(
         after(RIGHT, (" -m set ! --match-set sip-never-v4 src", "")),
-        None,
+        False,
         DEFINE_BLACKLIST,
         id="bans bind protected networks",
     ),
@@ -160,29 +168,29 @@ PLANS = [
             (":SIP-BLACKLIST", ":SIP-OPEN - [0:0]\n:SIP-BLACKLIST"),
             ("-A FORWARD", "-A INPUT -j SIP-OPEN\n-A FORWARD"),
         ),
-        None,
+        False,
         ("-D INPUT 2", "-D INPUT 1", "-I INPUT 1 -j SIP-BLACKLIST", "-F SIP-OPEN", "-X SIP-OPEN"),
         id="SIP-OPEN no longer needed",
     ),
 ]
 
 
-@pytest.mark.parametrize(("text", "ports", "expected"), PLANS)
-def test_plan_table(text: str, ports: Ports | None, expected: tuple[str, ...]) -> None:
-    assert firewall.plan_table(firewall.parse_table(text), 4, ports) == expected
+@pytest.mark.parametrize(("text", "opens", "expected"), PLANS)
+def test_plan_table(text: str, opens: bool, expected: tuple[str, ...]) -> None:
+    assert firewall.plan_table(firewall.parse_table(text), 4, PORTS, opens) == expected
 
 
-@pytest.mark.parametrize(("text", "ports", "expected"), PLANS)
+@pytest.mark.parametrize(("text", "opens", "expected"), PLANS)
 def test_planning_again_after_applying_plans_nothing(
-    text: str, ports: Ports | None, expected: tuple[str, ...]
+    text: str, opens: bool, expected: tuple[str, ...]
 ) -> None:
     applied = firewall.apply_lines(firewall.parse_table(text), expected)
-    assert firewall.plan_table(applied, 4, ports) == ()
+    assert firewall.plan_table(applied, 4, PORTS, opens) == ()
 
 
 def test_nothing_of_the_host_is_lost() -> None:
     before = firewall.parse_table(CLOUD)
-    applied = firewall.apply_lines(before, firewall.plan_table(before, 4, PORTS))
+    applied = firewall.apply_lines(before, firewall.plan_table(before, 4, PORTS, True))
     for chain, rules in before.chains.items():
         assert applied.rules(chain)[len(applied.rules(chain)) - len(rules) :] == rules
 
@@ -335,5 +343,42 @@ def test_diff_reads_like_the_tools() -> None:
 
 
 def test_saved_rules_hold_only_our_chains() -> None:
-    assert firewall.saved_rules(4, PORTS) == (*DEFINE_BLACKLIST, *DEFINE_OPEN)
-    assert firewall.saved_rules(4, None) == DEFINE_BLACKLIST
+    assert firewall.saved_rules(4, PORTS, True) == (*DEFINE_BLACKLIST, *DEFINE_OPEN)
+    assert firewall.saved_rules(4, PORTS, False) == DEFINE_BLACKLIST
+
+
+LOCAL = firewall.LocalPort(5062, ("192.168.1.0/24", "10.8.0.7"))
+SENT_THERE = "-p udp -m conntrack --ctstate DNAT --ctorigdstport 5062 --ctdir ORIGINAL"
+
+
+def test_local_port_is_reached_from_its_networks_alone() -> None:
+    """The spelling is that of `iptables-save`: read back, it is found to be right."""
+    assert firewall.local_rules(LOCAL) == (
+        f"-s 192.168.1.0/24 {SENT_THERE} -j RETURN",
+        f"-s 10.8.0.7/32 {SENT_THERE} -j RETURN",
+        f"{SENT_THERE} -j DROP",
+    )
+
+
+def test_local_port_comes_and_goes_with_its_chain() -> None:
+    right = firewall.parse_table(RIGHT)
+    inner = {"SIP-LOCAL": firewall.local_rules(LOCAL)}
+    lines = firewall.plan_table(right, 4, PORTS, False, (), inner)
+    applied = firewall.apply_lines(right, lines)
+    assert applied.rules("DOCKER-USER")[:2] == ("-j SIP-BLACKLIST", "-j SIP-LOCAL")
+    assert applied.rules("SIP-LOCAL") == firewall.local_rules(LOCAL)
+    assert applied.rules("SIP-BLACKLIST") == right.rules("SIP-BLACKLIST")
+    assert firewall.plan_table(applied, 4, PORTS, False, (), inner) == ()
+    removed = firewall.apply_lines(applied, firewall.plan_table(applied, 4, PORTS, False))
+    assert removed == right
+
+
+def test_local_port_is_published_over_ipv4_alone() -> None:
+    assert inner_chains(6, PORTS, LOCAL, "172.30.255.252/30") == {}
+    assert list(inner_chains(4, PORTS, LOCAL, "172.30.255.252/30")) == [
+        "SIP-LOCAL",
+        "SIP-UNHEARD",
+        "SIP-GUARD",
+    ]
+    inner = inner_chains(4, PORTS, LOCAL, "172.30.255.252/30")
+    assert "-A SIP-LOCAL " + firewall.local_rules(LOCAL)[-1] in firewall.saved_rules(4, PORTS, False, inner)

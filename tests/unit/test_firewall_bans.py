@@ -39,7 +39,8 @@ class Kernel:
 
 def plan(kernel: Kernel, *networks: str) -> BanSets:
     """Plan with these protected networks."""
-    return plan_bans(kernel, protected(*networks))  # type: ignore[arg-type]
+    options = {"expected_networks": ["198.51.100.0/30", "198.51.100.1"], "root_dir": "/opt/callcenter"}
+    return plan_bans(kernel, protected(*networks), options)  # type: ignore[arg-type]
 
 
 def right(*networks: str) -> dict[str, list[str]]:
@@ -49,6 +50,9 @@ def right(*networks: str) -> dict[str, list[str]]:
         **{firewall.NEVER[version]: members for version, members in never.items()},
         firewall.BANNED[4]: ["203.0.113.7"],
         firewall.BANNED[6]: [],
+        firewall.EXPECTED[4]: ["198.51.100.0/30"],
+        firewall.KNOWN[4]: ["203.0.113.100"],
+        firewall.UNHEARD[4]: [],
     }
 
 

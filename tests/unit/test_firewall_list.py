@@ -13,6 +13,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils import (
     firewall_list,
 )
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_bans import never_banned
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_guard import inner_chains, plan_raw
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_list import Record, read_list
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_networks import (
     Protected,
@@ -65,15 +66,28 @@ def test_read_record(text: str | None, expected: Record | None) -> None:
     assert firewall_list.read_record(text) == expected
 
 
+PORTS = firewall.Ports(5060, 10000, 10100)
+RAW = firewall.Table({}, {"PREROUTING": ("-d 172.18.0.2/32 ! -i br-1 -j DROP",)})
+
+
 class FakeHost:
     """A host with saved files and kernel sets."""
 
     def __init__(self, files: Mapping[str, str], live: Mapping[str, str | None]) -> None:
         self.files = files
         self.live = live
+        self.raw = firewall.apply_lines(RAW, plan_raw(RAW, PORTS, False))
         self.tables = {
             version: firewall.apply_lines(
-                firewall.EMPTY_TABLE, firewall.plan_table(firewall.EMPTY_TABLE, version, None)
+                firewall.EMPTY_TABLE,
+                firewall.plan_table(
+                    firewall.EMPTY_TABLE,
+                    version,
+                    PORTS,
+                    False,
+                    (),
+                    inner_chains(version, PORTS, None, "172.30.255.252/30"),
+                ),
             )
             for version in (4, 6)
         }
@@ -87,7 +101,9 @@ class FakeHost:
     def protected(self) -> tuple[Protected, ...]:
         return (CARRIER,)
 
-    def table(self, program: str) -> firewall.Table:
+    def table(self, program: str, name: str = "filter") -> firewall.Table:
+        if name == "raw":
+            return self.raw
         return self.tables[4 if program == "iptables" else 6]
 
     def docker_variant(self, default: firewall.Table) -> str:
@@ -107,8 +123,14 @@ OPTIONS = {
     "never_block": [],
     "protected_networks": [],
     "sip_port": 5060,
+    "local_sip_port": 0,
+    "local_networks": [],
     "rtp_first_port": 10000,
     "rtp_last_port": 10100,
+    "expected_networks": ["198.51.100.0/30"],
+    "asymmetric_routes": False,
+    "root_dir": "/opt/callcenter",
+    "container_network": "172.30.255.252/30",
 }
 LIST = ["203.0.113.7", "203.0.113.0/30", "2001:db8::/32"]
 
@@ -128,6 +150,9 @@ LIVE: dict[str, str | None] = {
     "sip-never-v6": saved("sip-never-v6", *NEVER[6]),
     "sip-banned-v4": "",
     "sip-banned-v6": "",
+    "sip-expected-v4": saved("sip-expected-v4", "198.51.100.0/30"),
+    "sip-known-v4": "",
+    "sip-unheard-v4": "",
 }
 
 
@@ -213,6 +238,14 @@ def _forgotten(host: FakeHost) -> None:
     host.files = {name: text for name, text in host.files.items() if name != firewall_list.RECORD}
 
 
+def _guard_gone(host: FakeHost) -> None:
+    host.raw = RAW
+
+
+def _carrier_unexpected(host: FakeHost) -> None:
+    host.live = {**LIVE, "sip-expected-v4": saved("sip-expected-v4")}
+
+
 def _rules_gone(host: FakeHost) -> None:
     host.tables = dict.fromkeys((4, 6), firewall.EMPTY_TABLE)
 
@@ -230,6 +263,8 @@ def _rules_gone(host: FakeHost) -> None:
         _edited,
         _forgotten,
         _rules_gone,
+        _guard_gone,
+        _carrier_unexpected,
     ],
 )
 def test_what_somebody_changed_by_hand_is_noticed(deployed: FakeHost, meddle: Any) -> None:

@@ -25,7 +25,9 @@ def test_script_restores_the_rules_of_each_ip_version(program: str) -> None:
     assert f"restore_rules {program}\n" in SCRIPT
 
 
-@pytest.mark.parametrize("chain", [firewall.BLACKLIST, firewall.OPEN, firewall.DOCKER_USER])
+@pytest.mark.parametrize(
+    "chain", [firewall.BLACKLIST, firewall.LOCAL, firewall.GUARD, firewall.OPEN, firewall.DOCKER_USER]
+)
 def test_script_knows_the_chain(chain: str) -> None:
     assert f" {chain}" in SCRIPT
 
@@ -46,3 +48,20 @@ def test_rules_are_in_place_before_docker_and_restored_with_it() -> None:
     assert "\nBefore=docker.service\n" in text
     assert "\nPartOf=docker.service\n" in text
     assert "\nRequires=callcenter-firewall-sets.service\n" in text
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_what_fails_closes_the_ports(unit: str) -> None:
+    text = (FILES / unit).read_text(encoding="utf-8")
+    assert "\nOnFailure=callcenter-firewall-closed.service\n" in text
+
+
+def test_ports_to_close_are_read_from_what_the_module_saves() -> None:
+    """Without sets; a comment tells these rules from others."""
+    saved = firewall.saved_rules(4, firewall.Ports(5080, 20000, 20100), False)
+    command = "s/.* --dports \\([^ ]*\\) .*/\\1/p"
+    assert command in SCRIPT
+    printed = subprocess.run(
+        ["sed", "-n", command], input="\n".join(saved), capture_output=True, text=True, check=True
+    ).stdout
+    assert printed.splitlines()[0] == "5080,20000:20100"

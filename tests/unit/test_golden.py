@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests.golden.render import (
-    OVERLAP,
     SHEET_SITE,
     SITES,
+    VARIANTS,
     golden,
     golden_sheets,
-    overlap,
     render,
     render_sheets,
+    variant,
 )
 
 
@@ -27,5 +27,7 @@ def test_phone_sheets_are_the_golden_ones() -> None:
     assert render_sheets(SHEET_SITE) == golden_sheets()
 
 
-def test_a_former_password_changes_these_files_and_no_other() -> None:
-    assert overlap() == golden(OVERLAP)
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_few_more_variables_change_these_files_and_no_other(name: str) -> None:
+    """A former password, an office beside the server."""
+    assert variant(name) == golden(name)

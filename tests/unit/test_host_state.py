@@ -164,3 +164,19 @@ def test_absent_container_has_every_field() -> None:
     absent = host_state.container_view(None)
     assert absent.keys() == present.keys()
     assert absent["exists"] is False
+
+
+def test_astray_names_what_has_another_owner_or_mode() -> None:
+    found: dict[str, dict[str, Any]] = {
+        "/a": {"exists": True, "uid": 0, "gid": 0, "mode": "0644"},
+        "/b": {"exists": True, "uid": 0, "gid": 7, "mode": "0750"},
+        "/c": {"exists": False, "uid": None, "gid": None, "mode": None},
+    }
+    wanted: list[dict[str, Any]] = [
+        {"path": "/a", "mode": "0644"},
+        {"path": "/b", "owner": 7},
+        {"path": "/c", "mode": "0600"},
+    ]
+    assert [one["path"] for one in host_state.astray(wanted, found)] == ["/b"]
+    found["/a"]["mode"] = "0666"
+    assert [one["path"] for one in host_state.astray(wanted, found)] == ["/a", "/b"]

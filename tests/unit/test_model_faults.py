@@ -152,6 +152,28 @@ FAULTS = [
         )
         for text, why in (("192.168.7.0/24", "private network"), ("100.64.1.1", "carrier-grade NAT"))
     ),
+    (
+        "hears-anybody",
+        "pbx_trunks.0.media_networks",
+        ["80.0.0.0/4"],
+        "media_networks 80.0.0.0/4 of pbx_trunks[twilio-na-us] is wider than /16",
+    ),
+    (
+        "hears-anybody-at-a-phone",
+        "pbx_extensions.0.media_networks",
+        ["0.0.0.0/0"],
+        "media_networks 0.0.0.0/0 of pbx_extensions[100] is wider than /16",
+    ),
+    ("no-media-network", "pbx_trunks.0.media_networks", ["media.example"], "Write an address or a network"),
+    *(
+        (
+            f"container-in-{text}",
+            "pbx_container_network",
+            text,
+            f"{text} is no private network of four IPv4 addresses",
+        )
+        for text in ("172.30.0.0/16", "8.8.8.0/30", "fd00::/126", "172.30.0.1")
+    ),
     ("never-blocks-anybody", "pbx_never_block", ["0.0.0.0/0"], "0.0.0.0/0 is wider than /8"),
     ("never-blocks-anybody-v6", "pbx_never_block", ["::/0"], "::/0 is wider than /16"),
     (
@@ -184,6 +206,20 @@ FAULTS = [
         "pbx_trunks[0].termination_host:",
     ),
     ("host-is-address", "pbx_trunks.0.termination_host", "2001:db8::1", "pbx_trunks[0].termination_host:"),
+    (
+        "realm-in-quotes",
+        "pbx_trunks.0.auth_realm",
+        '"sip.example.com"',
+        "pbx_trunks[0].auth_realm: '\"sip.example.com\"' is not accepted. Write the realm of the carrier's",
+    ),
+    ("realm-injection", "pbx_trunks.0.auth_realm", "a\npassword = x", "pbx_trunks[0].auth_realm: "),
+    ("realm-assigns", "pbx_trunks.0.auth_realm", ">a", "pbx_trunks[0].auth_realm: '>a' is not accepted"),
+    (
+        "realm-without-credentials",
+        "pbx_trunks.+",
+        {**SECOND, "auth_realm": "sip.example.com"},
+        "pbx_trunks[1].auth_realm: is of no use without an auth_username",
+    ),
     ("qualify-too-fast", "pbx_trunks.0.qualify_seconds", 14, "14 is faster than carriers accept"),
     ("qualify-negative", "pbx_trunks.0.qualify_seconds", -1, "-1 is out of range"),
     (
@@ -228,6 +264,35 @@ FAULTS = [
         26,
         "26 is more than pbx_outbound.max_calls 23",
     ),
+    (
+        "published-network",
+        "pbx_trunks.0.identify_networks",
+        ["54.172.60.0/24"],
+        "narrow it to 54.172.60.0/30 (as published in 2026), or, to accept that, write accept_wide",
+    ),
+    (
+        "matches-itself",
+        "pbx_trunks.0.identify_networks",
+        ["192.0.2.0/24"],
+        "contains pbx_public_address 192.0.2.10",
+    ),
+    ("tcp-not-a-word", "pbx_sip_tcp", "no", "'no' is neither true nor false"),
+    ("wide-not-a-word", "pbx_trunks.0.accept_wide_networks", "yes", "'yes' is neither true nor false"),
+    ("minutes", "pbx_outbound.max_minutes_per_day", 0, "max_minutes_per_day: 0 is out of range"),
+    (
+        "no-place-to-come-in",
+        "pbx_outbound.reserved_calls",
+        23,
+        "23 of pbx_max_calls 23 leaves none for calls that come in. Lower it to 22",
+    ),
+    (
+        "trunk-limit-beyond",
+        "pbx_trunks.0.max_calls",
+        20,
+        "max_calls 20 of twilio-na-us is more than may come in: pbx_max_calls is 23, and 4 of them are kept",
+    ),
+    ("phone-network", "pbx_extensions.0.networks", ["anywhere"], "networks[0]: 'anywhere' is not accepted"),
+    ("rings-of-none", "pbx_extensions.0.max_ringing", 0, "max_ringing: 0 is out of range"),
     ("emergency-number", "pbx_outbound.emergency.numbers", ["+911"], "emergency.numbers[0]: '+911'"),
     ("emergency-switch", "pbx_outbound.emergency.enabled", "no", "'no' is neither true nor false"),
     (
@@ -327,6 +392,24 @@ FAULTS = [
         "pbx_secrets_previous[101]: is the same as pbx_secrets[101]. Remove it",
     ),
     ("next-text", "pbx_secrets_next", "x", "pbx_secrets_next: is not a mapping"),
+    (
+        "secret-of-a-trunk-short",
+        "pbx_secrets.twilio-na-us",
+        "Fd9sJw4Hq7Lz2Xv",
+        "pbx_secrets[twilio-na-us]: is shorter than 16 characters. Choose 16 or more random characters",
+    ),
+    (
+        "next-short",
+        "pbx_secrets_next",
+        {"twilio-na-us": "hB6mTz3Rw8Kc5Ny"},
+        "pbx_secrets_next[twilio-na-us]: is shorter than 16 characters",
+    ),
+    (
+        "secret-short",
+        "pbx_secrets.101",
+        "pL7dHs4Jf9Q",
+        "pbx_secrets[101]: is shorter than 12 characters. Choose 12 or more",
+    ),
     ("next-weak", "pbx_secrets_next", {"twilio-na-us": "Admin@1234567"}, "pbx_secrets_next[twilio-na-us]: "),
     ("next-blank", "pbx_secrets_next", {"twilio-na-us": "aB3dE5gH7jK9 "}, "starts or ends with a blank"),
     (
@@ -371,18 +454,6 @@ def test_all_faults_are_reported_at_once() -> None:
 
 WARNINGS = [
     (
-        "published-network",
-        "pbx_trunks.0.identify_networks",
-        ["54.172.60.0/24"],
-        "narrow it to 54.172.60.0/30",
-    ),
-    (
-        "matches-itself",
-        "pbx_trunks.0.identify_networks",
-        ["192.0.2.0/24"],
-        "contains pbx_public_address 192.0.2.10",
-    ),
-    (
         "unknown-secret",
         "pbx_secrets.150",
         "whatever-it-is",
@@ -422,6 +493,21 @@ WARNINGS = [
 ]
 
 
+def test_a_trunk_over_tcp_needs_tcp() -> None:
+    model = broken("pbx_sip_tcp", False)
+    assert check_model(model).faults == ()
+    model["pbx_trunks"][0]["transport"] = "tcp"
+    (fault,) = check_model(model).faults
+    assert "trunk twilio-na-us speaks TCP, and pbx_sip_tcp is false" in str(fault)
+
+
+def test_a_wide_network_is_accepted_by_a_word() -> None:
+    model = broken("pbx_trunks.0.identify_networks", ["54.172.60.0/24", "192.0.2.10"])
+    model["pbx_trunks"][0]["accept_wide_networks"] = True
+    report = check_model(model)
+    assert (report.faults, report.warnings) == ((), ())
+
+
 @pytest.mark.parametrize(
     ("path", "value", "expected"), [case[1:] for case in WARNINGS], ids=[case[0] for case in WARNINGS]
 )
@@ -451,10 +537,16 @@ def test_weak_password_is_refused_but_never_shown(password: str) -> None:
     assert check_model(model).faults == ()
 
 
+def test_a_short_password_of_a_trunk_passes_where_weak_ones_do() -> None:
+    model = broken("pbx_secrets.twilio-na-us", "Fd9sJw4")
+    model["pbx_allow_weak_passwords"] = True
+    assert check_model(model).faults == ()
+
+
 ON_THE_WAY = {
     "previous": {"pbx_secrets_previous": {"100": "kX9rTq2Wm5Zr"}},
     "weak previous": {"pbx_secrets_previous": {"100": "changeme100", "101": "changeme100"}},
-    "next": {"pbx_secrets_next": {"twilio-na-us": "hB6mTz3Rw8Kc5Ny"}},
+    "next": {"pbx_secrets_next": {"twilio-na-us": "hB6mTz3Rw8Kc5NyQ"}},
     "none": {"pbx_secrets_previous": None, "pbx_secrets_next": {}},
 }
 
@@ -479,6 +571,12 @@ def test_a_number_the_carrier_verified_may_be_shown() -> None:
     assert check_model(model).faults == ()
 
 
+def test_a_user_name_that_is_of_no_use_is_one_fault_beside_a_realm() -> None:
+    model = broken("pbx_trunks.0.auth_username", None)
+    model["pbx_trunks"][0]["auth_realm"] = "sip.example.com"
+    assert [fault.variable for fault in check_model(model).faults] == ["pbx_trunks[0].auth_username"]
+
+
 def test_a_trunk_without_a_way_out_needs_a_way_in() -> None:
     model = broken("pbx_trunks.+", {"name": "two", "context": "from-pstn", "identify_networks": []})
     assert "pbx_trunks[1].identify_networks: is empty" in str(check_model(model).faults[0])
@@ -495,7 +593,7 @@ def test_a_trunk_may_be_outbound_only_and_known_by_address_alone(trunk: str | li
 
 
 def test_a_trunk_password_must_not_contain_the_user_name() -> None:
-    faults = check_model(broken("pbx_secrets.twilio-na-us", "xK7q-admin-Wm2Z")).faults
+    faults = check_model(broken("pbx_secrets.twilio-na-us", "xK7q-admin-Wm2Z5")).faults
     assert [fault.variable for fault in faults] == ["pbx_secrets[twilio-na-us]"]
 
 

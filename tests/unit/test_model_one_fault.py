@@ -23,6 +23,7 @@ PRODUCTION: dict[str, Any] = {
     "pbx_blacklist": ["203.0.113.7", {"address": "203.0.113.8", "reason": "guessed passwords"}],
     "pbx_never_block": ["198.51.100.0/24"],
     "pbx_dns_servers": ["198.51.100.53"],
+    "pbx_time_zone": "America/New_York",
 }
 
 
@@ -107,6 +108,7 @@ MAY_BE_EMPTY = {
     "dial_options",
     "allowed_prefixes",
     "denied_prefixes",
+    "abroad_prefixes",
     "numbers",
     "test_numbers",
     "reason",
@@ -117,6 +119,7 @@ MAY_BE_EMPTY = {
     "pbx_blacklist_urls",
     "pbx_never_block",
     "pbx_dns_servers",
+    "pbx_time_zone",
 }
 """What may be empty, since it may be absent, or none at all."""
 
@@ -155,6 +158,8 @@ OPTIONAL = MAY_BE_EMPTY | {
     "max_call_seconds",
     "max_calls",
     "max_calls_per_extension",
+    "max_minutes_per_day",
+    "reserved_calls",
     "enabled",
     "caller_id_number",
     "auth_username",
@@ -164,6 +169,9 @@ OPTIONAL = MAY_BE_EMPTY | {
 @pytest.mark.parametrize("path", [path for path in PATHS if isinstance(path[-1], str)], ids=_name)
 def test_a_key_that_is_taken_away_is_optional_or_one_fault(path: Path) -> None:
     faults = _spoilt(path, REMOVED)
+    if path[-1] == "accept_wide_networks":
+        assert {fault.variable for fault in faults} == {"pbx_trunks"}, "each of the networks that it accepts"
+        return
     if not faults:
         assert path[-1] in OPTIONAL | {"termination_host", "pbx_dids"} or path[-2] == "destinations"
         return

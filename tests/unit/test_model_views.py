@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.model import (
     parse_range,
 )
 from ansible_collections.callcenter.pbx.plugins.module_utils.model_networks import (
+    expected_networks,
     protected_networks,
     published,
 )
@@ -20,6 +22,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.model_views import 
     auth_view,
     config_view,
     dial_checks,
+    max_calls_into,
     policy,
     required_objects,
 )
@@ -79,6 +82,46 @@ def test_the_longest_prefix_decides(allowed: list[str], denied: list[str], expec
         assert verdicts[best_match(verdicts, number) or ""] == verdict, number
 
 
+@pytest.mark.parametrize(
+    ("country", "home", "denied"),
+    [
+        (
+            "1",
+            "+15551234567",
+            ["+12425551234", "+18765551234", "+19005551234", "+442071234567", "+8811234567"],
+        ),
+        ("49", "+493012345678", ["+442071234567", "+15551234567", "+9791234567"]),
+    ],
+)
+def test_who_says_nothing_lets_phones_call_at_home_alone(country: str, home: str, denied: list[str]) -> None:
+    variables = broken("pbx_outbound.country_code", country)
+    for name in ("allowed_prefixes", "denied_prefixes"):
+        del variables["pbx_outbound"][name]
+    model, _faults = read_model(variables)
+    for abroad in (False, True):
+        verdicts = {rule["exten"]: rule["verdict"] for rule in policy(model, abroad)}
+        found = {number: verdicts[best_match(verdicts, number) or ""] for number in (home, *denied)}
+        assert found == {home: "allowed", **dict.fromkeys(denied, "denied")}
+
+
+def test_phones_of_the_class_call_the_countries_listed_for_it() -> None:
+    variables = broken("pbx_outbound.abroad_prefixes", ["+44"])
+    variables["pbx_outbound"]["allowed_prefixes"] = ["+1"]
+    model, _faults = read_model(variables)
+    assert {rule["exten"]: rule["verdict"] for rule in policy(model, abroad=True)}["_+44!"] == "allowed"
+    assert "_+44!" not in {rule["exten"] for rule in policy(model)}
+
+
+@pytest.mark.parametrize(
+    ("trunks", "expected"), [([None], 19), ([5], 5), ([5, 6], 11), ([5, None], 19), ([15, 15], 19), ([], 19)]
+)
+def test_calls_that_may_come_in_by_a_context(trunks: list[int | None], expected: int) -> None:
+    model = model_with("pbx_sip_port", 5060)
+    one = model.trunks[0]
+    several = tuple(replace(one, name=f"t{n}", max_calls=most) for n, most in enumerate(trunks))
+    assert max_calls_into(replace(model, trunks=several), one.context) == expected
+
+
 def test_switched_off_emergency_numbers_are_refused_not_lost() -> None:
     model = model_with("pbx_outbound.emergency.enabled", False)
     found = {
@@ -104,7 +147,33 @@ def test_a_phones_password_is_stored_as_digest_only() -> None:
     phone, _other, carrier = auth_view(model_with(), SECRETS)
     # md5 of "100:asterisk:<password>", as `printf … | md5sum` gives it.
     assert phone == {"name": "100-iauth", "username": "100", "digest": "fd4b49fbd5f7a57301d56b0079de1922"}
-    assert carrier == {"name": "twilio-na-us-auth", "username": "Admin", "password": SECRETS["twilio-na-us"]}
+    assert carrier == {
+        "name": "twilio-na-us-auth",
+        "username": "Admin",
+        "password": SECRETS["twilio-na-us"],
+        "realm": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("host", "said", "realm"),
+    [
+        pytest.param("site.pstn.twilio.com", None, "sip.twilio.com", id="known"),
+        pytest.param("Site.PSTN.ashburn.Twilio.com", None, "sip.twilio.com", id="known, in capitals"),
+        pytest.param("site.pstn.twilio.com", "sip.example.com", "sip.example.com", id="known, another"),
+        pytest.param("site.pstn.twilio.com", "*", "", id="known, any"),
+        pytest.param("pstn.nottwilio.com", None, "", id="unknown"),
+        pytest.param("203.0.113.1", None, "", id="address"),
+        pytest.param("sip.example.com", "Some; Carrier", "Some\\; Carrier", id="named"),
+    ],
+)
+def test_a_carriers_credentials_are_for_its_realm(host: str, said: str | None, realm: str) -> None:
+    variables = broken("pbx_trunks.0.termination_host", host)
+    if said is not None:
+        variables["pbx_trunks"][0]["auth_realm"] = said
+    model, faults = read_model(variables)
+    assert faults == []
+    assert auth_view(model, SECRETS)[-1]["realm"] == realm
 
 
 def test_a_former_password_is_a_second_auth_object_until_it_is_gone() -> None:
@@ -189,6 +258,15 @@ def test_all_networks_of_a_carrier_in_use_are_protected() -> None:
     }
     assert {str(one.network) for one in published()} <= networks
     assert "168.86.128.0/18" in networks
+
+
+def test_calls_and_audio_are_expected_from_carriers_and_the_sites_own_networks() -> None:
+    model = model_with("pbx_trunks.0.media_networks", ["198.51.100.0/24", "2001:db8::/64"])
+    assert expected_networks(model) == ["203.0.113.0/30", "198.51.100.0/24"]
+    phone = model_with("pbx_extensions.0.media_networks", ["198.51.100.7"])
+    assert expected_networks(phone) == ["203.0.113.0/30", "198.51.100.7"]
+    twilio = expected_networks(model_with("pbx_trunks.0.identify_networks", ["54.172.60.0/30"]))
+    assert "168.86.128.0/18" in twilio
 
 
 def test_every_text_in_the_view_is_escaped() -> None:

@@ -12,6 +12,7 @@ import segno
 from ansible_collections.callcenter.pbx.plugins.module_utils.phone_sheet import (
     MARKER,
     REGISTRATION_SECONDS,
+    LocalServer,
     Phone,
     Server,
     SheetError,
@@ -60,6 +61,14 @@ ROWS = {
 @pytest.mark.parametrize(("label", "value"), ROWS.values(), ids=ROWS)
 def test_every_setting_has_its_row(label: str, value: str) -> None:
     assert row(render_sheet(PHONE, SERVER), label) == value
+
+
+def test_a_phone_beside_the_server_is_told_where_it_registers() -> None:
+    assert "<dt>Inside</dt>" not in render_sheet(PHONE, SERVER)
+    office = LocalServer(("192.168.1.0/24", "10.8.0.0/24"), "192.168.1.5", 5062)
+    sheet = render_sheet(PHONE, replace(SERVER, local=office))
+    assert row(sheet, "Inside") == "192.168.1.5:5062"
+    assert "a phone in 192.168.1.0/24 or 10.8.0.0/24, over UDP only" in sheet
 
 
 OWN_SETTINGS: dict[str, tuple[dict[str, Any], str, str]] = {

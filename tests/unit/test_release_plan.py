@@ -48,6 +48,10 @@ CASES = {
     ),
     "logger": ({"logger.conf": "[general]\ndateformat = %F\n"}, Activation(("logger reload",))),
     "a file nobody knows": ({"custom.conf": "[x]\n"}, Activation(("module reload",))),
+    "a file nobody knows, and more: one reload at a time": (
+        {"custom.conf": "[x]\n", "pjsip_wizard.conf": "[101]\ntype = wizard\n", "extensions.conf": "[x]\n"},
+        Activation(("module reload",)),
+    ),
     "a module": (
         {"modules.conf": "[modules]\nload = res_pjsip.so\nload = app_dial.so\n"},
         Activation((), ("modules.conf is read only at start",)),
@@ -78,6 +82,18 @@ CASES = {
 @pytest.mark.parametrize(("change", "expected"), CASES.values(), ids=CASES)
 def test_a_change_asks_for(change: dict[str, str], expected: Activation) -> None:
     assert plan_activation([BASE], {**BASE, **change}) == expected
+
+
+@pytest.mark.parametrize("goes", [False, True], ids=["comes", "goes"])
+def test_a_file_is_reloaded_with_what_includes_it(goes: bool) -> None:
+    """It has an includer in one of the two trees alone."""
+    included = {
+        "pjsip_wizard.conf": BASE["pjsip_wizard.conf"] + "#include mine.conf\n",
+        "mine.conf": "[100](+)\n",
+    }
+    trees = (BASE, {**BASE, **included})
+    old, target = reversed(trees) if goes else trees
+    assert plan_activation([old], target) == Activation((RELOAD_PJSIP,))
 
 
 @pytest.mark.parametrize(("change", "expected"), CASES.values(), ids=CASES)

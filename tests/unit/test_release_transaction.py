@@ -316,10 +316,28 @@ def test_permissions_are_tight_and_put_right(running: Server) -> None:
     assert {mode for path, mode in modes.items() if path.suffix in {".conf", ".json"}} == {0o640}
     release = running.tree.live_release()
     (running.tree.link / "pjsip.conf").chmod(0o644)
+    running.tree.releases.chmod(0o755)
     outcome = running.deploy(OLD)
-    assert (outcome.plan.live.astray, outcome.release) == (("pjsip.conf",), release)
+    assert (outcome.plan.live.astray, outcome.release) == (("pjsip.conf", "releases/"), release)
     assert stat.S_IMODE((running.tree.link / "pjsip.conf").stat().st_mode) == 0o640
+    assert stat.S_IMODE(running.tree.releases.stat().st_mode) == 0o750
     assert not running.deploy(OLD).plan.changed
+
+
+def test_an_edited_file_is_told_from_a_released_one(running: Server) -> None:
+    assert running.tree.edited() == ()
+    (running.tree.link / "pjsip.conf").write_text("[by-hand]\n")
+    (running.tree.link / "extensions.conf").unlink()
+    assert running.tree.edited() == ("extensions.conf", "pjsip.conf")
+    running.deploy(OLD)
+    assert running.tree.edited() == ()
+
+
+def test_the_record_of_the_inventory_is_kept_for_root_alone(running: Server) -> None:
+    assert running.tree.inventory() == {}
+    running.tree.record_inventory({"pbx_extensions": "1f0c"})
+    assert running.tree.inventory() == {"pbx_extensions": "1f0c"}
+    assert stat.S_IMODE((running.tree.base / "inventory.json").stat().st_mode) == 0o600
 
 
 def test_a_plain_directory_is_adopted(server: Server) -> None:
@@ -339,6 +357,15 @@ def test_old_releases_go_and_never_the_live_one(running: Server) -> None:
     assert len(running.releases()) == 2
     assert running.tree.live_release() in running.releases()
     assert changed_files(running.pbx.live(), {**OLD, "extensions.conf": "[4]\n"}) == []
+
+
+def test_a_release_with_former_passwords_goes_with_them(running: Server) -> None:
+    first = {**OLD, "pjsip_auth.conf": "[carrier]\npassword = former\n"}
+    running.deploy(first)
+    running.deploy({**first, "extensions.conf": "[another]\n"})
+    assert len(running.releases()) > 1, "the same passwords: both stay"
+    running.deploy({**first, "pjsip_auth.conf": "[carrier]\npassword = later\n"})
+    assert running.releases() == [running.tree.live_release()]
 
 
 def test_two_runs_at_once_are_refused(running: Server) -> None:

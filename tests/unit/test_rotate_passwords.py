@@ -30,9 +30,10 @@ ROLE = """
   ansible.builtin.ping:
 - name: Deploy
   ansible.builtin.copy:
-    content: "{{ {'secrets': pbx_secrets, 'previous': pbx_secrets_previous | default({})} | to_json }}"
+    content: "{{ {'secrets': asterisk_config_secrets, 'previous': previous} | to_json }}"
     dest: "{{ bench }}/server-{{ inventory_hostname }}"
     mode: "0600"
+  vars: {previous: "{{ asterisk_config_secrets_previous }}"}
   no_log: true
 - name: Wait
   ansible.builtin.wait_for: {path: "{{ bench }}/nowhere", timeout: 60}
@@ -79,7 +80,8 @@ class Bench:
         for name in ("password_proof", "trunk_proof"):
             (pbx / "plugins" / "action" / f"{name}.py").write_text(PROOF)
             (pbx / "plugins" / "modules" / f"{name}.py").write_text("")
-        shutil.copytree(ROOT / "playbooks", directory / "playbooks")
+        own = shutil.ignore_patterns("roles", "collections")
+        shutil.copytree(ROOT / "playbooks", directory / "playbooks", ignore=own)
         playbook = directory / "playbooks" / "rotate_passwords.yml"
         playbook.write_text(playbook.read_text().replace("become: true", "become: false"))
         tasks = directory / "roles" / "asterisk_config" / "tasks"
@@ -92,7 +94,7 @@ class Bench:
         pbx_vars.mkdir(parents=True)
         (pbx_vars / "model.yml").write_text(json.dumps(variables))
         wiring = yaml.safe_load((ROOT / "inventory" / "wiring.yml").read_text())
-        names = ("pbx_model", "__pbx_names", "__pbx_sip_port", "asterisk_config_sip_port")
+        names = [name for name in wiring if name.startswith(("pbx_model", "__pbx", "asterisk_config"))]
         needed = {name: wiring[name] for name in names}
         extra = {**needed, "asterisk_config_container": "c", "bench": str(directory)}
         (pbx_vars / "wiring.yml").write_text(json.dumps(extra))
@@ -196,6 +198,31 @@ def test_rotation_reaches_vault_and_all_servers_and_is_proven(bench: Bench) -> N
     assert [(proof["trunk"], proof["username"]) for proof in trunks] == [(TRUNK, "Admin")] * 2
     assert "100: the new password works, the old one is refused." in output
     assert not bench.journal.exists()
+
+
+def test_a_server_with_other_phones_has_them_rotated_and_proven(bench: Bench) -> None:
+    own = {"number": "200", "name": "Phone of one server", "context": "internal"}
+    bench.hosts(one={}, two={"pbx_extensions": [*SOUND["pbx_extensions"], own]})
+    variables = bench.read()
+    former = {**variables["pbx_secrets"], "200": "canaryThree9Gk3Xd7y"}
+    bench.write({**variables, "pbx_secrets": former})
+    status, output = bench.run("rotate=extensions")
+    assert status == 0, output
+    assert "belongs to no extension" not in output
+    new = bench.read()["pbx_secrets"]
+    assert not {name for name in ("100", "101", "200") if new[name] == former[name]}
+    proven = {proof["host"]: set(proof["accepted"]) for proof in bench.proofs()}
+    assert proven == {"one": {"100", "101"}, "two": {"100", "101", "200"}}
+
+
+def test_a_password_that_looks_like_a_template_is_one_like_any_other(bench: Bench) -> None:
+    former = {**FORMER, "100": "wave{{ lookup('pipe', 'id') }}7Wm", "101": "hill{% if %}4Jf9Qc6{# x"}
+    bench.write({"pbx_secrets": former})
+    status, output = bench.run("rotate=100", "overlap=true")
+    assert status == 0, output
+    assert bench.server("one")["secrets"]["101"] == former["101"]
+    assert bench.server("one")["previous"] == {"100": former["100"]}
+    assert bench.proofs()[0]["accepted"]["100"][1] == former["100"]
 
 
 @pytest.mark.parametrize("host", ["one", "two"])

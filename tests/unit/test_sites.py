@@ -18,7 +18,7 @@ PASSWORDS = {
     "100": "kY3vTq8Wm2Zr5nBx",
     "101": "pL7dHs4Jf9Qc6tVw",
     "200": "wQ8rZk7Vb6Nx4mJt",
-    "twilio-na-us": "Fd9sJw4Hq7Lz2Xv",
+    "twilio-na-us": "Fd9sJw4Hq7Lz2XvP",
 }
 
 
@@ -136,6 +136,64 @@ def test_a_vault_that_is_not_opened_is_named_with_the_remedy(
     assert "ANSIBLE_VAULT_PASSWORD_FILE" in words(done)
 
 
+@pytest.fixture
+def locked(site: Path, tmp_path: Path) -> tuple[Path, dict[str, str]]:
+    """A site with a vault, and the environment that opens it."""
+    cipher = VaultLib([("default", VaultSecret(b"right"))])
+    vault = site / "group_vars" / "pbx" / "vault.yml"
+    vault.write_bytes(cipher.encrypt(yaml.safe_dump({"pbx_secrets": PASSWORDS})))
+    (tmp_path / "key").write_text("right")
+    return site, {"ANSIBLE_VAULT_PASSWORD_FILE": str(tmp_path / "key")}
+
+
+@pytest.mark.parametrize("arguments", [[], ["--start-at-task=Check the model"]], ids=["whole", "later"])
+@pytest.mark.parametrize("name", ["ANSIBLE_DEBUG", "ANSIBLE_DISPLAY_ARGS_TO_STDOUT"])
+def test_settings_that_print_passwords_are_refused_by_name(
+    locked: tuple[Path, dict[str, str]], tmp_path: Path, name: str, arguments: list[str]
+) -> None:
+    site, environment = locked
+    rendered = tmp_path / "rendered"
+    done = play(
+        "playbooks/render.yml",
+        f"-i{site}",
+        f"-easterisk_smoke_artifacts_dir={rendered}",
+        *arguments,
+        environment={**environment, name: "1"},
+    )
+    assert done.returncode != 0
+    assert f"{name} would print passwords. Run without: -vvv shows" in words(done)
+    assert not [password for password in PASSWORDS.values() if password in words(done)]
+    assert not rendered.exists()
+
+
+def test_settings_that_print_passwords_are_named_with_their_file(
+    locked: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    site, environment = locked
+    config = tmp_path / "ansible.cfg"
+    config.write_text("[defaults]\ndisplay_args_to_stdout = true\ndebug = true\n")
+    done = play(
+        "playbooks/render.yml", f"-i{site}", environment={**environment, "ANSIBLE_CONFIG": str(config)}
+    )
+    assert done.returncode != 0
+    assert f"debug in {config} and display_args_to_stdout in {config} would print passwords" in words(done)
+
+
+@pytest.mark.parametrize("value", ["0", "false"])
+def test_settings_that_are_switched_off_print_nothing(
+    locked: tuple[Path, dict[str, str]], tmp_path: Path, value: str
+) -> None:
+    site, environment = locked
+    quiet = {"ANSIBLE_DEBUG": value, "ANSIBLE_DISPLAY_ARGS_TO_STDOUT": value}
+    done = play(
+        "playbooks/render.yml",
+        f"-i{site}",
+        f"-easterisk_smoke_artifacts_dir={tmp_path / 'rendered'}",
+        environment={**environment, **quiet},
+    )
+    assert done.returncode == 0, words(done)
+
+
 def test_servers_are_deployed_one_after_the_other() -> None:
     for name in ("host", "pbx"):
         deploy = yaml.safe_load((ROOT / "playbooks" / f"{name}.yml").read_text(encoding="utf-8"))[1]
@@ -226,3 +284,32 @@ def test_a_typing_error_in_the_sites_name_lists_the_sites(checkout: Path, target
     done = make(checkout, target, "SITE=prodution")
     assert done.returncode != 0
     assert "There is no site prodution. There is: lab production." in done.stderr
+
+
+def test_from_another_directory_it_works_and_says_what_is_missing(site: Path, tmp_path: Path) -> None:
+    """As from a directory that everybody may write to, whose ansible.cfg Ansible leaves alone."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    vault = site / "group_vars" / "pbx" / "vault.yml"
+    vault.write_bytes(
+        VaultLib([("x", VaultSecret(b"key"))]).encrypt(yaml.safe_dump({"pbx_secrets": PASSWORDS}))
+    )
+    (tmp_path / "key").write_text("key")
+    done = subprocess.run(
+        [
+            str(Path(sys.executable).with_name("ansible-playbook")),
+            str(ROOT / "playbooks" / "render.yml"),
+            f"-i{site}",
+            f"-easterisk_smoke_artifacts_dir={tmp_path}",
+            f"--vault-password-file={tmp_path / 'key'}",
+        ],
+        cwd=tmp_path,
+        env={**inherited, "COLUMNS": "1000"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, words(done)
+    assert (tmp_path / "rendered" / "pjsip.conf").is_file()
+    assert f"{ROOT / 'ansible.cfg'} is not in use" in words(done)
+    assert "is not in use" not in words(play("playbooks/render.yml", f"-i{site}"))

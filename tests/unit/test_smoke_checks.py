@@ -11,11 +11,13 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import blacklist_rules
 from ansible_collections.callcenter.pbx.plugins.module_utils.sip import SipAnswer
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_checks import CHECKS
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_server import (
@@ -37,13 +39,18 @@ FIXTURES = Path(__file__).parent / "fixtures" / "smoke"
 DEPLOYED = json.loads((FIXTURES / "deployed.json").read_text())
 BROKEN = json.loads((FIXTURES / "broken.json").read_text())
 TERMINATION = "nlpbay.pstn.ashburn.twilio.com"
+INVENTORY = {"pbx_extensions": "1f0c", "pbx_blacklist": "a7e2"}
 for evidence in (DEPLOYED, BROKEN):
     evidence["names"] = {TERMINATION: None}
+    evidence["deployed_files"] = {"release": "20260101T1-ab", "edited": [], "inventory": INVENTORY}
+DEPLOYED["host"]["nft"] = {"text": "", "error": "nft is not installed"}
 WANTED = read_wanted(
     {
         "root_dir": "/opt/callcenter",
         "address": "198.18.0.10",
         "sip_port": 5060,
+        "sip_tcp": True,
+        "local_sip_port": 0,
         "rtp_ports": {"first": 10000, "last": 10100},
         "extensions": [{"number": "100"}, {"number": "101"}, {"number": "102"}],
         "trunks": yaml.safe_load(
@@ -61,6 +68,7 @@ WANTED = read_wanted(
         "dial_checks": json.loads((FIXTURES / "dial_checks.json").read_text()),
         "minimum_version": "22.10.1",
         "trunks_must_answer": True,
+        "inventory": INVENTORY,
     }
 )
 ANSWER = SipAnswer(401, "Unauthorized", "Asterisk", 0.004)
@@ -71,6 +79,7 @@ Edit = Callable[[Raw], None]
 NO_ENDPOINT = '"No matching endpoint found": incoming calls fail'
 NO_AUTH = '"There were no auth ids available": outgoing calls fail'
 BANNED = "A banned source still gets through"
+STRANGERS = "Strangers listen to calls, or a phone is not heard"
 
 
 def sound() -> Raw:
@@ -79,7 +88,13 @@ def sound() -> Raw:
     answers = raw["console"]["answers"]
     answers["pjsip show endpoints"] = answers["pjsip show endpoints"].replace("Unavail ", "Avail   ")
     raw["container"]["ports"] = {port: list(bound) for port, bound in raw["container"]["ports"].items()}
+    raw["container"]["image_created"] = days_ago(7)
     return raw
+
+
+def days_ago(days: int) -> str:
+    """A moment as the engine writes it."""
+    return f"{(datetime.now(UTC) - timedelta(days=days, hours=1)).strftime('%Y-%m-%dT%H:%M:%S')}.430637514Z"
 
 
 def check(
@@ -107,6 +122,8 @@ def test_a_sound_pbx_passes() -> None:
         if name not in ("compose-state", "log-written")
     } == {
         "version": "Asterisk 22.10.1, at least 22.10.1 wanted",
+        "as-released": "20260101T1-ab",
+        "as-declared": "2 variables, as deployed",
         "options-udp": "401 Unauthorized after 4 ms",
         "options-tcp": "401 Unauthorized after 4 ms",
         "transports": "transport-tcp 0.0.0.0:5060, transport-udp 0.0.0.0:5060",
@@ -125,8 +142,10 @@ def test_a_sound_pbx_passes() -> None:
         "blacklist-docker-user": "SIP-BLACKLIST is first in DOCKER-USER, IPv4 and IPv6",
         "blacklist-input": "SIP-BLACKLIST is first in INPUT, IPv4 and IPv6",
         "blacklist-sets": "drops what is listed (0 networks) or banned (2)",
-        "blacklist-drops": "9 of 9 packets, to the host, the host, IPv6, published ports",
+        "blacklist-drops": "6 of 6 packets, to the host, IPv6, published ports",
+        "strangers": "few packets, no audio",
         "automatic-bans": "sip-guessing, sip-enumeration, sip-calls watch",
+        "updates": "image of 7 days; nothing newer known",
     }
 
 
@@ -415,6 +434,41 @@ NOT_FIRST = (
             id="not compose's",
         ),
         pytest.param(
+            lambda raw: raw["deployed_files"].update(edited=["pjsip_wizard.conf"]),
+            [
+                (
+                    "as-released",
+                    "Somebody changed the configuration on the server: the next deployment undoes it",
+                    "pjsip_wizard.conf was edited on the server",
+                )
+            ],
+            id="edited on the server",
+        ),
+        pytest.param(
+            lambda raw: raw["deployed_files"].update(inventory={**INVENTORY, "pbx_extensions": "77aa"}),
+            [
+                (
+                    "as-declared?",
+                    "The inventory has changed since the last deployment: what it says is not in force yet",
+                    "pbx_extensions is not what was deployed last",
+                )
+            ],
+            id="inventory not deployed",
+        ),
+        pytest.param(lambda raw: raw["deployed_files"].update(inventory={}), [], id="nothing recorded"),
+        pytest.param(
+            lambda raw: raw["container"].update(strays=["veth1234567"]),
+            [
+                (
+                    "published-ports",
+                    "One-way or no audio, or nothing at all",
+                    "veth1234567: left on the container's network by one that is gone. It has the "
+                    "container's address, and refuses what is meant for it",
+                )
+            ],
+            id="a second network with the container's address",
+        ),
+        pytest.param(
             lambda raw: raw["container"]["ports"].update({"5060/tcp": [], "10050/udp": ["0.0.0.0 20050"]}),
             [
                 ("published-ports", "One-way or no audio, or nothing at all", "not published: 5060/tcp"),
@@ -539,15 +593,9 @@ NOT_FIRST = (
                 (
                     "blacklist-sets",
                     BANNED,
-                    f"IPv4: SIP-BLACKLIST does not hold, or does not reach: "
-                    f"-m set --match-set sip-{match} -j DROP",
+                    f"IPv4: SIP-BLACKLIST does not hold, or does not reach: {rule}",
                 )
-                for match in (
-                    "blacklist-v4 src",
-                    "blacklist-v4 dst",
-                    "banned-v4 src -m set ! --match-set sip-never-v4 src",
-                    "banned-v4 dst -m set ! --match-set sip-never-v4 dst",
-                )
+                for rule in blacklist_rules(4, WANTED.ports)
             ],
             id="set match after a return",
         ),
@@ -585,14 +633,62 @@ NOT_FIRST = (
                 (
                     "blacklist-sets",
                     BANNED,
-                    "IPv4: SIP-BLACKLIST does not hold, or does not reach: "
-                    "-m set --match-set sip-banned-v4 src -m set ! --match-set sip-never-v4 src -j DROP",
+                    f"IPv4: SIP-BLACKLIST does not hold, or does not reach: {rule}",
                 )
+                for rule in blacklist_rules(4, WANTED.ports)
+                if "sip-banned-v4 src" in rule
             ],
             id="bans bind the carrier",
         ),
         pytest.param(
-            lambda raw: raw["drop"]["ways"][2].update(dropped=1),
+            in_table("iptables", "-A DOCKER-USER -j SIP-GUARD\n", ""),
+            [("strangers", STRANGERS, "DOCKER-USER does not jump to SIP-GUARD behind the list")],
+            id="audio of strangers passes",
+        ),
+        pytest.param(
+            in_table("iptables", "-A SIP-GUARD -p udp", "-A SIP-GUARD -p sctp"),
+            [("strangers", STRANGERS, "SIP-GUARD does not hold its rules")],
+            id="a rule about strangers was edited",
+        ),
+        pytest.param(
+            in_table("iptables", "-A SIP-GUARD -s 172.30.255.252/30 -d 169.254.0.0/16 -j DROP\n", ""),
+            [
+                (
+                    "strangers",
+                    STRANGERS,
+                    "SIP-GUARD lets the container reach the services of the cloud, 169.254.0.0/16",
+                )
+            ],
+            id="the cloud's credentials can be had",
+        ),
+        pytest.param(
+            in_table("raw", "-A PREROUTING -j SIP-ARRIVAL\n", ""),
+            [("strangers", STRANGERS, "PREROUTING in the table raw does not jump to SIP-ARRIVAL first")],
+            id="floods pass",
+        ),
+        pytest.param(
+            in_table("raw", "-m rpfilter --invert", "-m rpfilter --validmark --invert"),
+            [("strangers", STRANGERS, "SIP-STRANGERS in the table raw does not hold its rules")],
+            id="forged senders pass",
+        ),
+        pytest.param(
+            in_table("sip-known-v4", "add sip-known-v4 198.18.100.101 timeout 86000\n", ""),
+            [
+                (
+                    "strangers",
+                    STRANGERS,
+                    "phone 101 is registered from 198.18.100.101, which is not known: its audio is dropped",
+                )
+            ],
+            id="a phone taken for a stranger",
+        ),
+        pytest.param(
+            lambda raw: raw["host"]["sip-known-v4"].update(error="The set does not exist"),
+            [("strangers", STRANGERS, "the set sip-known-v4 cannot be read: The set does not exist")],
+            id="nobody is known",
+        ),
+        pytest.param(
+            lambda raw: raw["drop"]["ways"][1].update(dropped=1),
             [
                 (
                     "blacklist-drops",
@@ -676,6 +772,77 @@ def test_an_old_asterisk_is_named() -> None:
     results = check(sound(), replace(WANTED, minimum_version="22.11"))
     assert [(name, seen) for name, _, seen in wrong(results)] == [
         ("version", "Asterisk 22.10.1 runs, at least 22.11 is wanted")
+    ]
+
+
+def test_a_sudden_change_is_a_warning_with_what_to_do() -> None:
+    raw = sound()
+    raw["log"]["changes"] = [
+        "2026-11-23 01:18:00 +0000: First call abroad of extension 102: to +493012345678"
+    ]
+    (problem,) = check(raw)["log-activity"].problems
+    assert "First call abroad of extension 102" in problem.seen
+    assert "rotate_passwords.yml" in (problem.remedy or "")
+
+
+@pytest.mark.parametrize(
+    ("change", "seen"),
+    [
+        (
+            lambda raw: raw["host"]["apt"].update(
+                text="runc:\n  Installed: 1.1.15+ds1-2\n  Candidate: 1.1.15+ds1-2+deb13u1\n  Version table:\n"
+            ),
+            "runc 1.1.15+ds1-2 is installed, 1.1.15+ds1-2+deb13u1 is there",
+        ),
+        (
+            lambda raw: raw.update(lists_seconds=15 * 86400),
+            "the package lists were not fetched for 15 days: nobody knows what is newer",
+        ),
+        (
+            lambda raw: raw.update(lists_seconds=None),
+            "the package lists were not fetched ever: nobody knows what is newer",
+        ),
+        (
+            lambda raw: raw["container"].update(image_created=days_ago(31)),
+            "Asterisk's image was built 31 days ago",
+        ),
+    ],
+    ids=["newer package", "old lists", "no lists", "old image"],
+)
+def test_what_is_not_up_to_date_is_a_warning(change: Callable[[Raw], None], seen: str) -> None:
+    raw = sound()
+    change(raw)
+    assert [(name, what) for name, _, what in wrong(check(raw))] == [("updates?", seen)]
+    assert "make update" in check(raw)["updates"].problems[0].remedy
+
+
+def test_a_server_without_apt_is_told_its_image_alone() -> None:
+    raw = sound()
+    raw["host"]["apt"] = {"text": "", "error": "apt-cache is not installed"}
+    assert check(raw)["updates"].summary == "image of 7 days; apt does not say"
+
+
+def test_without_tcp_nobody_may_answer_there() -> None:
+    wanted = replace(WANTED, sip_tcp=False)
+    seen = [(name, what.partition(";")[0]) for name, _, what in wrong(check(sound(), wanted))]
+    assert seen == [
+        ("options-tcp", "somebody answers, and pbx_sip_tcp is false"),
+        ("published-ports?", "published without being declared: 5060/tcp"),
+    ]
+    raw = sound()
+    del raw["container"]["ports"]["5060/tcp"]
+    answers = raw["console"]["answers"]
+    answers["pjsip show transports"] = re.sub(".*transport-tcp.*\n", "", answers["pjsip show transports"])
+    results = check(raw, wanted, {**PROBES, "tcp": "Connection refused"})
+    assert wrong(results) == []
+    assert results["options-tcp"].summary == "switched off"
+
+
+def test_the_port_for_phones_of_its_own_networks_is_missed() -> None:
+    seen = wrong(check(sound(), replace(WANTED, local_sip_port=5062)))
+    assert [(name, what.partition(";")[0]) for name, _, what in seen] == [
+        ("transports", "no transport for UDP on port 5062"),
+        ("published-ports", "not published: 5062/udp"),
     ]
 
 
@@ -779,3 +946,27 @@ def test_the_dialplan_may_be_the_one_that_counts_calls() -> None:
     assert [seen for _name, _symptom, seen in wrong(check(raw))] == [
         "30 calls are taken, the media ports carry 25: those beyond are silent"
     ]
+
+
+def test_a_chain_of_nftables_that_drops_is_named_with_what_lets_calls_through() -> None:
+    raw = sound()
+    chain = {"family": "inet", "table": "filter", "name": "forward", "hook": "forward", "policy": "drop"}
+    raw["host"]["nft"] = {"text": json.dumps({"nftables": [{"chain": chain}]}), "error": None}
+    assert wrong(check(raw)) == [], "calls get through: whatever the chain is, it accepts them"
+    results = check(raw, probes={**PROBES, "udp": "no answer from 198.18.0.10:5060/udp within 3 s"})
+    (problem,) = results["options-udp"].problems
+    assert problem.seen.endswith(
+        "nftables, table inet filter, chain forward (hook forward) drops what none of its rules accepts"
+    )
+    assert "nft insert rule inet filter forward udp dport { 5060, 10000-10100 } accept" in problem.remedy
+
+
+def test_whose_audio_was_dropped_is_said() -> None:
+    raw = sound()
+    raw["host"]["sip-unheard-v4"]["text"] += (
+        "add sip-unheard-v4 203.0.113.9 timeout 3599 packets 50 bytes 8600\n"
+    )
+    summary = check(raw)["strangers"].summary
+    assert summary == (
+        "few packets, no audio; audio of 1 dropped within the hour (203.0.113.9): see `make blocked`"
+    )

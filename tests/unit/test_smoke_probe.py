@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.callcenter.pbx.plugins.module_utils import smoke_probe
 from ansible_collections.callcenter.pbx.plugins.module_utils.docker_engine import (
     DockerTimeout,
@@ -13,7 +14,10 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.docker_engine impor
     ExecResult,
 )
 
+from lab.paths import ROOT
+
 INSPECTED = {
+    "Image": "sha256:0123",
     "State": {"Running": True, "Status": "running", "ExitCode": 0, "StartedAt": "2026-01-01T00:00:00Z"},
     "Config": {"Image": "callcenter/asterisk:22", "Labels": {"com.docker.compose.service": "asterisk"}},
     "NetworkSettings": {
@@ -41,6 +45,9 @@ class Engine:
             raise self.refusal
         return self.found
 
+    def image(self, reference: str) -> dict[str, Any] | None:
+        return {"Created": "2026-11-20T01:21:45.430637514Z"}
+
     def exec(self, container: str, argv: list[str], **_: object) -> ExecResult:
         if self.refusal:
             raise self.refusal
@@ -55,9 +62,9 @@ def gather(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     def run(engine: Engine, may_send: bool = True) -> dict[str, Any]:
         monkeypatch.setattr(smoke_probe, "DockerEngine", lambda **_: engine)
         monkeypatch.setattr(smoke_probe, "HOST_COMMANDS", {"sets": ("no-such-command",)})
-        monkeypatch.setattr(smoke_probe, "prove", lambda ports: {"error": None, "ways": sorted(ports)})
+        monkeypatch.setattr(smoke_probe, "prove", lambda ports, _: {"error": None, "ways": sorted(ports)})
         dialled = [{"context": "internal", "dialled": "100"}]
-        return smoke_probe.gather(str(tmp_path), "pbx", ["carrier"], dialled, may_send=may_send)
+        return smoke_probe.gather(str(tmp_path), "pbx", 5060, ["carrier"], dialled, may_send=may_send)
 
     return run
 
@@ -108,3 +115,11 @@ def test_a_silent_console_is_named(gather: Any) -> None:
     found = gather(Engine(INSPECTED, DockerTimeout("POST /exec/1/start: not over after 10 s")))
     assert found["console"] == {"error": "its console gives no answer within 10 s", "answers": {}}
     assert (found["dialling"], found["log_is_open"]) == ([], False)
+
+
+def test_what_smoke_asks_apt_about_is_what_an_update_brings_in() -> None:
+    plays = yaml.safe_load((ROOT / "playbooks" / "update.yml").read_text())
+    found = [
+        play["vars"]["__update_packages"] for play in plays if "__update_packages" in play.get("vars", ())
+    ]
+    assert set(smoke_probe.PACKAGES) <= set(found[0])

@@ -30,6 +30,15 @@ ENDPOINT = """
  outbound_auth                      : carrier-auth
  outbound_proxy                     :
 """
+AUTH = """
+     Auth:  carrier-auth/Admin
+
+ ParameterName   : ParameterValue
+ =================================
+ auth_type       : userpass
+ password        : new-never-shown
+ realm           : {realm}
+"""
 USAGE = "Usage1: channel originate <tech/data> application <appname> [appdata]\n"
 
 
@@ -37,11 +46,19 @@ class Asterisk(DockerEngine):
     """An engine with one container, whose Asterisk calls with ``credentials`` (none: it gives up)."""
 
     def __init__(
-        self, credentials: tuple[str, str] | None, endpoint: str = ENDPOINT, usage: str = USAGE
+        self,
+        credentials: tuple[str, str] | None,
+        endpoint: str = ENDPOINT,
+        usage: str = USAGE,
+        realm: str = "",
     ) -> None:
         super().__init__()
-        self.credentials = credentials
-        self.answers = {"pjsip show endpoint carrier": endpoint, "core show help channel originate": usage}
+        self.credentials, self.realm = credentials, realm
+        self.answers = {
+            "pjsip show endpoint carrier": endpoint,
+            "core show help channel originate": usage,
+            "pjsip show auth carrier-auth": AUTH.format(realm=realm),
+        }
         self.originated: list[str] = []
         self.calls: list[threading.Thread] = []
         self.calling = True
@@ -78,7 +95,7 @@ class Asterisk(DockerEngine):
             challenged = self.invite(sock, uri, 1)
             challenge = choose_challenge(challenged.all("proxy-authenticate"))
             assert challenge is not None
-            if self.credentials:
+            if self.credentials and self.realm in ("", "*", challenge.realm):
                 username, password = self.credentials
                 value = authorization(
                     challenge, username=username, password=password, method="INVITE", uri=uri, cnonce="c"
@@ -120,6 +137,12 @@ def test_what_asterisk_sends_is_judged(
     asterisk.calls[0].join(5)
     assert (callee.verdict, callee.finished, asterisk.last_answer) == (expected, True, 403)
     assert "never-shown" not in asterisk.originated[0]
+
+
+@pytest.mark.parametrize("realm", ["sip.carrier.lab", "Some Carrier", "*"])
+def test_credentials_are_asked_for_in_the_realm_that_they_are_for(entered: list[int], realm: str) -> None:
+    asterisk = Asterisk(("Admin", "new-never-shown"), realm=realm)
+    assert trunk_call.prove(asterisk, "pbx", "carrier", EXPECTED, 5).verdict is Verdict.MATCHES
 
 
 def test_a_challenge_without_an_answer_is_waited_out(entered: list[int]) -> None:

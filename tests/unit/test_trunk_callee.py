@@ -101,6 +101,14 @@ def test_of_several_credentials_those_for_our_realm_count() -> None:
     assert callee.verdict is Verdict.MATCHES
 
 
+def test_the_challenge_is_in_the_realm_that_the_credentials_are_for() -> None:
+    callee = Callee("proof-1", Expected("Admin", "new;trunk=password", realm="sip.example.com"))
+    challenged = answer(callee, request("INVITE", 1))
+    assert 'realm="sip.example.com"' in challenged.header("proxy-authenticate")
+    answer(callee, request("INVITE", 2, credentials(challenged, "Admin", "new;trunk=password")))
+    assert callee.verdict is Verdict.MATCHES
+
+
 def test_requests_sent_again_get_the_same_answer() -> None:
     callee = Callee("proof-1", EXPECTED)
     first, again = callee.receive(request("INVITE", 1)), callee.receive(request("INVITE", 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 import pytest
@@ -107,6 +108,13 @@ def test_passwords_are_strong_easy_to_type_and_different() -> None:
         assert weakness(password, ("100",)) is None
 
 
+def test_passwords_have_every_kind_of_sign_that_carriers_demand(monkeypatch: pytest.MonkeyPatch) -> None:
+    lacking = ["abcdefgh" * 3, "ABCDefgh" * 3, "abcd2345" * 3, "ABCD2345" * 3]
+    signs = iter("".join([*lacking, "hB6mTz3R" * 3]))
+    monkeypatch.setattr(secrets, "choice", lambda _alphabet: next(signs))
+    assert new_password((TRUNK,)) == "hB6mTz3R" * 3
+
+
 def test_completion_fills_gaps_and_changes_nothing_else() -> None:
     before = maps({"100": "kept", "101": "", "stray": "stays"})
     changes = completion(before, KNOWN)
@@ -162,7 +170,6 @@ REFUSALS: dict[str, tuple[Kind, tuple[str, ...], Maps]] = {
     "overlap-on-overlap": ("overlap", ("100",), maps({"100": "canary"}, {"100": "canary"})),
     "overlap-of-a-waiting-trunk": ("overlap", (TRUNK,), maps({TRUNK: "canary"}, {}, {TRUNK: "canary"})),
     "rotation-of-a-waiting-trunk": ("rotate", (TRUNK,), maps({TRUNK: "canary"}, {}, {TRUNK: "canary"})),
-    "template": ("rotate", ("100",), maps({"100": "{{ canary }}"})),
 }
 
 

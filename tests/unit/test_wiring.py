@@ -71,6 +71,9 @@ def test_a_model_without_anything_optional_passes_the_preflight_and_can_be_wired
     assert faults == []
     # What the wiring assumes is what the model's reader assumes.
     assert found["asterisk_config_sip_port"] == model.sip_port
+    assert found["asterisk_config_local_sip_port"] == model.local.sip_port
+    for name in ("asterisk_container", "asterisk_smoke", "sip_firewall"):
+        assert found[f"{name}_local_sip_port"] == 0
     assert found["asterisk_config_rtp_ports"] == {
         "first": model.rtp_ports.first,
         "last": model.rtp_ports.last,

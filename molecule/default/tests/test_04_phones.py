@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from lab.driver.agents import Answer, Talk
 from lab.driver.capture import record
 from lab.driver.parties import Parties
+from lab.driver.playbook import run_playbook
+from lab.driver.sipp import ULAW, Codec
 
 
 @pytest.fixture
@@ -53,3 +58,18 @@ def test_subscription_to_a_mailbox_is_answered_without_noise(lab: Parties) -> No
     assert [
         line for line in lab.server.log_since(mark).splitlines() if "WARNING" in line or "ERROR" in line
     ] == []
+
+
+def test_who_is_refused_for_its_codec_is_named_to_whoever_listens(lab: Parties) -> None:
+    g729 = Codec(18, "G729/8000", ULAW.milliwatt)
+    with ThreadPoolExecutor() as pool:
+        listening = pool.submit(run_playbook, "playbooks/status.yml", "-e", "listen=25")
+        statuses = []
+        while not listening.done():
+            statuses.append(lab.phone_100.call("101", Talk(seconds=1, codec=g729)).wait().status)
+            time.sleep(1)
+    assert set(statuses) == {488}
+    run = listening.result()
+    assert run.exit_code == 0, run.output
+    assert f"100 ({lab.phone_100.machine.address}:" in run.words
+    assert "offers g729; here its codecs are ulaw, alaw" in run.words

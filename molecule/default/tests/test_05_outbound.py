@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
-from lab.driver.agents import Talk
+from lab.driver.agents import Answer, Talk
 from lab.driver.audio import assert_two_way_audio
 from lab.driver.capture import Leg, record
 from lab.driver.messages import SipMessage
@@ -126,3 +126,14 @@ class TestOutboundCall:
         self, calls: dict[str, OutboundCall], dialled: str
     ) -> None:
         assert calls[dialled].carrier.statuses("BYE") == [200]
+
+
+def test_a_challenge_of_another_realm_gets_no_digest(lab: Parties, answering_again: None) -> None:
+    """Whoever makes a call come to itself would learn something to guess the carrier's password from."""
+    lab.ashburn.listen(Answer(), replace(lab.challenge, realm="sip.elsewhere.example"))
+    with record(lab.ashburn.machine) as recorded:
+        result = lab.phone_100.call("915551234567", Talk(seconds=1)).wait()
+    assert result.status >= 400
+    invites = recorded.of(lab.ashburn.machine).requests("INVITE")
+    assert invites, "the call came to the carrier"
+    assert not [invite for invite in invites if invite.header("proxy-authorization")]

@@ -164,3 +164,38 @@ def test_unreadable_number_is_refused_or_ignored(attempts: Attempts, dialled: st
 @pytest.mark.parametrize("dialled", FROM_TRUNK)
 def test_trunk_caller_cannot_dial_out(attempts: Attempts, carrier: str, dialled: str) -> None:
     assert attempts.statuses[carrier, dialled] == 404
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        "100&PJSIP/twilio-na-us/sip:15551234567",
+        "100%26PJSIP%2Ftwilio-na-us",
+        "100,30,g",
+        "100)",
+        "100'x",
+        "a):Goto(outbound,+15551234567,1",
+    ],
+)
+def test_phone_cannot_smuggle_a_destination_into_its_contact(lab: Parties, user: str) -> None:
+    """Dial would read it as a second destination, past the outbound policy, for whoever has a password."""
+    phone = lab.phone_101
+    phone.silence()
+    try:
+        status = phone.register(contact_user=user)
+        assert status in (200, 400)
+        if status == 400:
+            return  # no such Contact, so there is nobody to call
+        mark = lab.server.log_size()
+        with record(*(carrier.machine for carrier in lab.carriers)) as recorded:
+            # Nobody listens there: unknown, gone, or refused by the host itself.
+            assert lab.phone_100.call("101").wait().status in (404, 480, 503)
+        assert not [
+            invite for carrier in lab.carriers for invite in recorded.of(carrier.machine).received_invites()
+        ]
+        assert "Executing" in lab.server.log_since(mark)
+        assert not TO_THE_TRUNK.search(lab.server.log_since(mark))
+    finally:
+        phone.register(expires=0, contact_user=user)
+        phone.register()
+        lab.answer_every_call()

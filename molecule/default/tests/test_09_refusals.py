@@ -159,3 +159,17 @@ def test_agent_learns_what_the_carrier_said_and_the_log_keeps_it(lab: Parties, s
 def test_carrier_learns_what_the_agent_did(lab: Parties, said: str) -> None:
     lab.phone_100.listen(Refuse(said))
     assert lab.umatilla.call(DID, caller=CALLER).wait().status == int(said[:3])
+
+
+def test_a_phone_that_enough_calls_ring_already_is_busy(lab: Parties) -> None:
+    most = lab.model["pbx_extensions"][0]["max_ringing"]
+    lab.phone_100.listen(NEVER_ANSWER)
+    ringing = lab.phone_102.call("100", calls=most)
+    lab.server.wait_until(lambda: lab.server.channels() == 2 * most, "the calls that ring")
+    assert lab.umatilla.call(DID, caller=CALLER).wait().status == 486
+    lab.phone_101.listen(NEVER_ANSWER)
+    another = lab.carrier_two.call(DID, caller=CALLER)
+    lab.server.wait_until(lambda: lab.server.channels() == 2 * most + 2, "the other phone, which still rings")
+    lab.server.asterisk("channel request hangup all")
+    another.wait()
+    ringing.wait_all()

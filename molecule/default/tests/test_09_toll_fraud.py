@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from lab.driver.agents import Phone, Talk
 from lab.driver.audio import assert_two_way_audio
 from lab.driver.capture import Leg, Recordings, record
 from lab.driver.parties import Parties
-from lab.driver.playbook import redeployed
+from lab.driver.playbook import redeployed, run_playbook
 
 MAX_CALL_SECONDS = 60
 MAX_CALLS = 4
@@ -20,6 +21,8 @@ MAX_CALLS_PER_EXTENSION = 2
 LIMITS = {
     "allowed_prefixes": ["+1", "+1900555"],
     "denied_prefixes": ["+1900", "+1242"],
+    "abroad_prefixes": ["+49"],
+    "max_minutes_per_day": 60,
     "max_call_seconds": MAX_CALL_SECONDS,
     "max_calls": MAX_CALLS,
     "max_calls_per_extension": MAX_CALLS_PER_EXTENSION,
@@ -43,7 +46,12 @@ class Attempt:
 @pytest.fixture(scope="module", autouse=True)
 def limited(lab: Parties) -> Iterator[None]:
     """The PBX with small limits; as the inventory says afterwards."""
-    with redeployed("playbooks/pbx.yml", {"pbx_outbound": {**lab.model["pbx_outbound"], **LIMITS}}):
+    first, *others = lab.model["pbx_extensions"]
+    variables = {
+        "pbx_outbound": {**lab.model["pbx_outbound"], **LIMITS},
+        "pbx_extensions": [{**first, "networks": [f"{lab.phone_100.machine.address}/32"]}, *others],
+    }
+    with redeployed("playbooks/pbx.yml", variables):
         yield
 
 
@@ -160,6 +168,92 @@ class TestDestinations:
         attempted = attempt(lab, lab.phone_100, dialled)
         assert attempted.status == 200
         assert set(attempted.reached) == {f"sip:+{dialled[1:]}"}
+
+
+class TestAbroad:
+    """Phone 102 is of the class that may call the countries listed for it; the first one is reported."""
+
+    @pytest.fixture(autouse=True)
+    def first_one(self, lab: Parties) -> None:
+        lab.server.asterisk("database deltree abroad")
+
+    def test_the_class_calls_a_listed_country_and_the_first_call_is_logged(self, lab: Parties) -> None:
+        first = attempt(lab, lab.phone_102, "00493012345678")
+        assert (first.status, set(first.reached)) == (200, {"sip:+493012345678"})
+        assert "First call abroad of extension 102: to +493012345678" in first.log
+        smoke = run_playbook("playbooks/smoke.yml")
+        assert "First call abroad of extension 102: to +493012345678" in smoke.words
+        again = attempt(lab, lab.phone_102, "+493012345678")
+        assert again.status == 200
+        assert "First call abroad" not in again.log
+
+    def test_other_phones_do_not(self, lab: Parties) -> None:
+        attempted = attempt(lab, lab.phone_100, "9011493012345678")
+        assert_refused(attempted, 403, "destination not allowed", "100")
+        assert attempted.reached == []
+
+
+class TestNetworks:
+    """Phone 100 may be at its own address alone."""
+
+    def test_the_right_password_is_of_no_use_elsewhere(self, lab: Parties) -> None:
+        contacts = lab.server.contacts("100")
+        # As for a wrong password: nobody learns that it is the right one.
+        assert lab.phone_102.register(number="100", password=lab.phone_100.password) == 401
+        assert lab.server.contacts("100") == contacts
+
+    def test_it_registers_and_calls_from_there(self, lab: Parties) -> None:
+        lab.phone_100.silence()
+        assert lab.phone_100.register() == 200
+        lab.phone_100.switch_on()
+        assert attempt(lab, lab.phone_100, "915551230009").status == 200
+
+
+class TestMinutesOfADay:
+    @pytest.fixture
+    def used(self, lab: Parties) -> Iterator[Callable[..., None]]:
+        """Say how many seconds phone 102 has called outside on a day, and calls on a usual one."""
+
+        def put(seconds: int, usual: int = 0, day: str = "") -> None:
+            today = lab.server.run(["date", "-u", "+%Y%m%d"]).strip()
+            lab.server.asterisk(f"database put outbound 102 {day or today}-{seconds}-{usual}")
+
+        yield put
+        lab.server.asterisk("database del outbound 102")
+
+    def test_a_call_ends_with_them_and_no_other_begins(self, lab: Parties, used: Callable[..., None]) -> None:
+        used(3600 - 4)
+        begun = time.monotonic()
+        last = lab.phone_102.call("+15551230004", Talk(seconds=30, hang_up=False)).wait()
+        assert (last.status, time.monotonic() - begun < 20) == (200, True)
+        refused = attempt(lab, lab.phone_102, "+15551230005")
+        assert_refused(refused, 403, "limit of 60 minutes outside a day and extension", "102")
+        assert refused.reached == []
+        assert attempt(lab, lab.phone_102, "911").status == 200
+        assert attempt(lab, lab.phone_102, "100").status == 200
+
+    def test_a_day_of_twice_the_usual_is_logged_once(self, lab: Parties, used: Callable[..., None]) -> None:
+        used(2000 - 1, usual=1000)
+        mark = lab.server.log_size()
+        said = "Extension 102 has called outside for 33 minutes today: twice its usual 16"
+        for number in ("+15551230006", "+15551230007"):
+            before = kept(lab)
+            assert attempt(lab, lab.phone_102, number, Talk(seconds=3)).status == 200
+            lab.server.wait_until(lambda before=before: kept(lab) != before, "its seconds")  # type: ignore[misc]
+        assert lab.server.log_since(mark).count(said) == 1
+
+    def test_yesterday_counts_as_usual_and_no_more(self, lab: Parties, used: Callable[..., None]) -> None:
+        used(3600, day="20260101")
+        assert attempt(lab, lab.phone_102, "+15551230008", Talk(seconds=3)).status == 200
+        lab.server.wait_until(lambda: not kept(lab).startswith("20260101"), "today's entry")
+        _day, seconds, usual = kept(lab).split("-")
+        assert 2 <= int(seconds) <= 8
+        assert usual == "3600"
+
+
+def kept(lab: Parties) -> str:
+    """What the PBX keeps of phone 102's calls."""
+    return lab.server.asterisk("database get outbound 102").partition("Value: ")[2].strip()
 
 
 class TestLongestCall:

@@ -180,13 +180,15 @@ class TestBrokenRelease:
         def deploy(name: str) -> PlaybookResult:
             if name not in results:
                 file, text, _ = SABOTAGE[name]
-                roles = tmp_path_factory.mktemp(name) / "roles"
+                # Roles beside a playbook win over all others.
+                copy = tmp_path_factory.mktemp(name)
+                roles = copy / "roles"
                 shutil.copytree(ROOT / "roles", roles)
+                for playbook in ("pbx.yml", "servers.yml"):
+                    shutil.copy(ROOT / "playbooks" / playbook, copy)
                 with (roles / "asterisk_config" / "templates" / file).open("a", encoding="utf-8") as template:
                     template.write(text)
-                results[name] = run_playbook(
-                    "playbooks/pbx.yml", environment={"ANSIBLE_ROLES_PATH": str(roles)}
-                )
+                results[name] = run_playbook(str(copy / "pbx.yml"))
             return results[name]
 
         return deploy

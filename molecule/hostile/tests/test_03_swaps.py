@@ -1,4 +1,4 @@
-"""While the list is replaced fifty times, no packet of a listed source passes and none of another is lost."""
+"""While the list is replaced 25 times, no packet of a listed source passes and none of another is lost."""
 
 from __future__ import annotations
 

@@ -29,7 +29,11 @@ def destinations(lab: Parties) -> Iterator[dict[str, tuple[str, int, str]]]:
         machine.run(["ip", "-6", "route", "replace", SUBNET, "via", PBX.address6])
     # A new address is tried first: for a second or two nobody may use it.
     lab.server.wait_until(lambda: knock(askers[0], BEHIND, 5060) == "refused", f"an answer of {BEHIND}")
-    yield {"the host": (PBX.address6, 22, "open"), "a container": (BEHIND, 5060, "refused")}
+    yield {
+        "SSH": (PBX.address6, 22, "open"),
+        "SIP": (PBX.address6, 5060, "refused"),
+        "a container": (BEHIND, 5060, "refused"),
+    }
     for machine in askers:
         machine.run(["ip", "-6", "route", "del", SUBNET])
     server.run(["docker", "rm", "-f", NAME])
@@ -52,7 +56,7 @@ def blocked(request: pytest.FixtureRequest, lab: Parties) -> Iterator[Machine]:
         lab.server.run(["fail2ban-client", "unban", address])
 
 
-@pytest.mark.parametrize("where", ["the host", "a container"])
+@pytest.mark.parametrize("where", ["SSH", "SIP", "a container"])
 def test_unlisted_source_is_answered(
     lab: Parties, destinations: dict[str, tuple[str, int, str]], where: str
 ) -> None:
@@ -61,12 +65,28 @@ def test_unlisted_source_is_answered(
         assert knock(machine, address, port) == answer
 
 
-@pytest.mark.parametrize("where", ["the host", "a container"])
+@pytest.mark.parametrize(
+    ("blocked", "where"),
+    [
+        ("listed", "SSH"),
+        ("listed", "SIP"),
+        ("listed", "a container"),
+        ("banned", "SIP"),
+        ("banned", "a container"),
+    ],
+    indirect=["blocked"],
+)
 def test_blocked_source_hears_nothing(
     blocked: Machine, destinations: dict[str, tuple[str, int, str]], where: str
 ) -> None:
     address, port, _ = destinations[where]
     assert knock(blocked, address, port) == "silence"
+
+
+@pytest.mark.parametrize("blocked", ["banned"], indirect=True)
+def test_a_ban_binds_sip_alone(blocked: Machine, destinations: dict[str, tuple[str, int, str]]) -> None:
+    address, port, answer = destinations["SSH"]
+    assert knock(blocked, address, port) == answer
 
 
 @pytest.mark.parametrize("blocked", ["listed"], indirect=True)

@@ -126,3 +126,28 @@ def test_everybody_else_still_calls_after_it_was_reloaded(lab: Parties, guard: G
         assert "Where firewalld was started after Docker: `systemctl restart docker`" in smoke.words
     else:
         assert smoke.exit_code == 0, smoke.output
+
+
+@pytest.fixture
+def nftables_of_their_own(lab: Parties) -> Iterator[None]:
+    """Somebody's table, as guides have it: what is forwarded is dropped unless a rule accepts it."""
+    apt = "DEBIAN_FRONTEND=noninteractive apt-get -qq"
+    lab.server.run(["sh", "-c", f"{apt} update && {apt} install --no-install-recommends -y nftables"], 600)
+    chain = "{ type filter hook forward priority 0; policy drop; }"
+    lab.server.run(["nft", f"add table inet mine; add chain inet mine forward {chain}"])
+    yield
+    lab.server.run(["sh", "-c", f"nft delete table inet mine; {apt} purge --autoremove -y nftables"], 300)
+
+
+@pytest.mark.usefixtures("nftables_of_their_own")
+def test_smoke_names_the_chain_of_nftables_that_drops_and_its_remedy_works(lab: Parties) -> None:
+    smoke = run_playbook("playbooks/smoke.yml")
+    assert smoke.exit_code != 0
+    assert "table inet mine, chain forward (hook forward) drops what none of its rules accepts" in smoke.words
+    # As the remedy says, word for word; and what the PBX sends.
+    insert = "insert rule inet mine forward"
+    lab.server.run(["nft", f"{insert} tcp dport 5060 accept"])
+    lab.server.run(["nft", f"{insert} udp dport {{ 5060, 10000-10100 }} accept"])
+    lab.server.run(["nft", f"{insert} ct state established,related accept"])
+    mended = run_playbook("playbooks/smoke.yml")
+    assert "drops what none of its rules accepts" not in mended.words

@@ -105,6 +105,9 @@ def main() -> None:
     for state_dir in STATE_DIRS:
         (root / state_dir).mkdir(parents=True, exist_ok=True)
         os.chown(root / state_dir, int(ASTERISK_ID), int(ASTERISK_ID))
+    # A file, for a time zone to be mounted over: through a link, the mount would replace the zone UTC.
+    (root / "etc/localtime").unlink(missing_ok=True)
+    shutil.copy(root / "usr/share/zoneinfo/Etc/UTC", root / "etc/localtime")
     (root / "srv/asterisk").mkdir(parents=True)
     (root / "etc/asterisk").symlink_to("/srv/asterisk/config")
 

@@ -50,6 +50,7 @@ def test_server_gets_exactly_the_files_it_needs() -> None:
         "etc/ssh/ssh_host_ed25519_key": "0o600",
         "etc/ssh/ssh_host_ed25519_key.pub": "0o644",
         "home/deploy/.ssh/authorized_keys": "0o644",
+        "home/sysadmin/.ssh/authorized_keys": "0o644",
     }
 
 

@@ -73,6 +73,12 @@ def test_complete_makes_different_plain_words() -> None:
     assert all(len(word) == 32 and word.isalnum() and word.isascii() for word in made.values())
 
 
+def test_complete_makes_words_with_every_kind_of_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    signs = iter("abcdefgh" * 4 + "hB6mTz3R" * 4)
+    monkeypatch.setattr("lab.secrets.secrets.choice", lambda _alphabet: next(signs))
+    assert complete({}, ["100"]) == {"100": "hB6mTz3R" * 4}
+
+
 def test_vault_is_private_encrypted_and_complete(files: tuple[Path, Path, str]) -> None:
     vault = files[1]
     assert ensure_vault(*files) == ["100", "101", "twilio-na-us"]

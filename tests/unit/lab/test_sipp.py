@@ -10,8 +10,15 @@ import pytest
 from lab.driver.agents import Challenge
 from lab.driver.sipp import ALAW, SCENARIOS_DIR, ULAW, SippResult, parse_trace, render
 
+AUDIO = {
+    "lead_ms": 300,
+    "audio_file": "/var/lib/lab/milliwatt-0.raw",
+    "audio_loops": 2,
+    "payload_type": 0,
+    "encoding": "PCMU/8000",
+}
 VALUES: dict[str, dict[str, Any]] = {
-    "register.xml": {"number": "100", "password": "secret", "expires": 60},
+    "register.xml": {"number": "100", "password": "secret", "expires": 60, "contact_user": "100"},
     "refuse.xml": {"status": "486 Busy Here"},
     "answer.xml": {
         "challenge": Challenge("Admin", "secret").scenario_part(),
@@ -30,13 +37,12 @@ VALUES: dict[str, dict[str, Any]] = {
         "when_challenged": "authenticate",
         "payload_type": 0,
         "encoding": "PCMU/8000",
-        "lead_ms": 300,
         "hold_ms": 2000,
-        "audio_file": "/var/lib/lab/milliwatt-0.raw",
-        "audio_loops": 2,
+        "media_host": "[local_ip]",
+        "audio": render("audio.part.xml", AUDIO),
         "while_talking": render("info.part.xml", {"key": "5"}),
     },
-    "subscribe.xml": {"number": "100", "password": "secret", "expires": 60},
+    "subscribe.xml": {"number": "100", "password": "secret", "expires": 60, "contact_user": "100"},
 }
 TRACE = """----------------------------------------------- 2026-11-23 00:02:14.957367
 UDP message sent (305 bytes):
@@ -77,6 +83,7 @@ def test_scenario_is_well_formed_once_filled_in(scenario: str) -> None:
 def test_every_scenario_is_covered() -> None:
     assert {path.name for path in SCENARIOS_DIR.glob("*.xml")} == {
         *VALUES,
+        "audio.part.xml",
         "challenge.part.xml",
         "info.part.xml",
     }

@@ -11,7 +11,7 @@ from ansible_collections.callcenter.pbx.plugins.modules.asterisk_release import 
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.reading import read_remotely
 
 # Options of the module that the reading needs, too.
-READ = ("root_dir", "container", "image", "files", "gid")
+READ = ("root_dir", "container", "image", "files", "inventory", "gid")
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]

@@ -9,6 +9,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.callcenter.pbx.plugins.module_utils.phone_sheet import (
+    LocalServer,
     Server,
     SheetError,
     read_phones,
@@ -20,6 +21,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "directory": {"type": "str", "required": True},
     "address": {"type": "str", "required": True},
     "sip_port": {"type": "int", "default": 5060},
+    "local_networks": {"type": "list", "elements": "str", "default": []},
+    "local_address": {"type": "str", "default": ""},
+    "local_sip_port": {"type": "int", "default": 5062},
     "extensions": {"type": "list", "elements": "dict", "required": True},
     # Checked by hand: Ansible's message about a wrong type would quote the value.
     "secrets": {"type": "raw", "required": True, "no_log": True},
@@ -39,7 +43,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         _, args = self.validate_argument_spec(ARGUMENTS)
         directory = Path(self._loader.path_dwim(args["directory"]))
-        server = Server(args["address"], args["sip_port"])
+        networks = tuple(args["local_networks"])
+        local = LocalServer(networks, args["local_address"], args["local_sip_port"]) if networks else None
+        server = Server(args["address"], args["sip_port"], local)
         try:
             phones = read_phones(args["extensions"], args["secrets"])
             sheets = {f"{phone.number}.html": render_sheet(phone, server) for phone in phones}

@@ -10,6 +10,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.callcenter.pbx.plugins.module_utils.model import Fault
 from ansible_collections.callcenter.pbx.plugins.module_utils.model_rules import check_model
+from ansible_collections.callcenter.pbx.plugins.module_utils.model_secrets import OWNERS
 
 
 def missing_files(model: Mapping[str, Any], inventory_dir: str | None) -> Iterator[Fault]:
@@ -39,6 +40,28 @@ def shared_addresses(model: Mapping[str, Any], task_vars: Mapping[str, Any]) -> 
             )
 
 
+def names_elsewhere(task_vars: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the phones and trunks of the site's other servers, whose passwords stand in the same vault."""
+    own, hosts = task_vars.get("inventory_hostname"), task_vars.get("hostvars") or {}
+    for host in (task_vars.get("groups") or {}).get("pbx", []):
+        if host != own and host in hosts:
+            for variable, key in OWNERS:
+                for item in hosts[host].get(variable) or []:
+                    if isinstance(item, Mapping):
+                        yield str(item.get(key))
+
+
+def own_files(model: Mapping[str, Any], inventory_dir: str | None) -> Iterator[Fault]:
+    """Yield what is wrong with the site's own Asterisk files."""
+    if inventory_dir is None or not Path(inventory_dir, "asterisk").is_dir():
+        return
+    # Loaded by sites that have some.
+    from ansible_collections.callcenter.pbx.plugins.module_utils.model_read import read_model
+    from ansible_collections.callcenter.pbx.plugins.plugin_utils.site_files import faults
+
+    yield from faults(inventory_dir, read_model(model)[0])
+
+
 class ActionModule(ActionBase):  # type: ignore[misc]
     """See modules/preflight.py for the documentation."""
 
@@ -56,11 +79,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             raise AnsibleActionFail(
                 "model is a mapping of the site's pbx_ variables: `model: '{{ pbx_model }}'`"
             )
-        report = check_model(model)
+        report = check_model(model, frozenset(names_elsewhere(task_vars or {})))
         faults = [
             *report.faults,
             *missing_files(model, (task_vars or {}).get("inventory_dir")),
             *shared_addresses(model, task_vars or {}),
+            *own_files(model, (task_vars or {}).get("inventory_dir")),
         ]
         result["changed"] = False
         result["warnings"] = [str(warning) for warning in report.warnings]

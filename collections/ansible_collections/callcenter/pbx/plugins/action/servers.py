@@ -6,10 +6,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.parsing.vault import is_encrypted
 from ansible.plugins.action import ActionBase
 from ansible_collections.callcenter.pbx.plugins.module_utils.vault_document import DocumentError
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.loud_settings import (
+    LoudSettingError,
+    refuse_loud_settings,
+)
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.vault_files import (
     Secrets,
     VaultFileError,
@@ -18,6 +23,8 @@ from ansible_collections.callcenter.pbx.plugins.plugin_utils.vault_files import 
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.yaml_faults import yaml_fault
 
 VAULT = "vault.yml"
+REPOSITORY = Path(__file__).resolve().parents[6]
+"""The checkout that the collection lies in; in an installed collection there is no ansible.cfg."""
 
 
 def variable_files(sources: Iterable[str]) -> Iterator[Path]:
@@ -49,6 +56,18 @@ def sites(sources: Iterable[str]) -> list[str]:
     return sorted({path.parent.name for one in sources for path in Path(one).parent.glob("*/hosts.yml")})
 
 
+def unread_settings() -> Iterator[str]:
+    """Say that ansible.cfg is not in use, which Ansible itself does not."""
+    ours = REPOSITORY / "ansible.cfg"
+    used = C.CONFIG_FILE
+    if ours.is_file() and (used is None or not Path(used).exists() or not ours.samefile(used)):
+        yield (
+            f"{ours} is not in use, so this run is slower and less strict: Ansible reads it only from the "
+            "directory it is in, and never where everybody may write. Run from there, or set "
+            f"ANSIBLE_CONFIG={ours}."
+        )
+
+
 class ActionModule(ActionBase):  # type: ignore[misc]
     """See modules/servers.py for the documentation."""
 
@@ -59,8 +78,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     _VALID_ARGS: frozenset[str] = frozenset()
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Fail when there is no server, or with every file of variables that is of no use."""
+        """Fail where passwords would be printed, without a server, or with all files that are of no use."""
         result: dict[str, Any] = super().run(tmp, task_vars)
+        try:
+            refuse_loud_settings()
+        except LoudSettingError as error:
+            raise AnsibleActionFail(f"Nothing was touched: {error}.") from None
         variables = task_vars or {}
         sources = [str(one) for one in variables.get("ansible_inventory_sources") or []]
         if not (variables.get("groups") or {}).get("pbx"):
@@ -73,4 +96,4 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         faults = [fault for path in variable_files(sources) if (fault := fault_of(path, secrets))]
         if faults:
             raise AnsibleActionFail("\n".join(["Nothing was touched.", *(f"- {fault}." for fault in faults)]))
-        return {**result, "changed": False}
+        return {**result, "changed": False, "warnings": list(unread_settings())}

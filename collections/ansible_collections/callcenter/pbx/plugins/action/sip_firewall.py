@@ -22,7 +22,7 @@ from ansible_collections.callcenter.pbx.plugins.plugin_utils.block_sources impor
     Source,
     SourceError,
     read_files,
-    refuse_garbage,
+    refuse_unfit,
 )
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.reading import read_remotely
 
@@ -41,7 +41,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Return the module's result, which for an unchanged firewall needs no module."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _, arguments = self.validate_argument_spec(ARGUMENTS)
-        blacklist = [_entry(item) for item in arguments["blacklist"]]
+        blacklist = listed(arguments["blacklist"])
         try:
             sources, warnings = read_sources(arguments)
             digest = digest_of(blacklist, sources)
@@ -52,7 +52,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             is_right = found is not None and found["result"] is not None
             if not is_right:  # what is in force was read when it was brought
                 for source in sources:
-                    refuse_garbage(source)
+                    refuse_unfit(source)
         except SourceError as error:
             raise AnsibleActionFail(f"{error}.") from None
         if found is None or not is_right:
@@ -81,8 +81,12 @@ def read_sources(arguments: Mapping[str, Any]) -> tuple[list[Source], list[str]]
     return [*sources, *fetched], warnings
 
 
+def listed(blacklist: Sequence[object]) -> list[object]:
+    """Return the inventory's entries without their reasons, which no host needs."""
+    return [_entry(item) for item in blacklist]
+
+
 def _entry(item: object) -> object:
-    """Return an entry of the inventory without its reason, which no host needs."""
     if not isinstance(item, Mapping):
         return item
     return item.get("address") or dict(item)

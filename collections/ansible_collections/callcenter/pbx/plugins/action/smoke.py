@@ -36,6 +36,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "container": {"type": "str", "required": True},
     "address": {"type": "str", "required": True},
     "sip_port": {"type": "int", "default": 5060},
+    "sip_tcp": {"type": "bool", "default": True},
+    "local_sip_port": {"type": "int", "default": 0},
     "rtp_ports": {
         "type": "dict",
         "required": True,
@@ -50,6 +52,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "options": {name: {"type": "str", "required": True} for name in ("context", "dialled", "target")},
     },
     "trunks_must_answer": {"type": "bool", "default": True},
+    "inventory": {"type": "dict", "default": {}},
     "minimum_version": {"type": "str", "default": "22.10.1"},
     "answer_seconds": {"type": "float", "default": 3.0},
     "artifacts_dir": {"type": "str", "required": True},
@@ -97,6 +100,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         asked = {
             "root_dir": wanted.root_dir,
             "container": args["container"],
+            "sip_port": wanted.sip_port,
             "trunks": [trunk.name for trunk in wanted.trunks],
             "dialled": [{"context": one.context, "dialled": one.dialled} for one in wanted.dial_checks],
             "names": [trunk.termination_host for trunk in wanted.trunks if trunk.is_named],

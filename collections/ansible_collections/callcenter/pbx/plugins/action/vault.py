@@ -12,6 +12,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.parsing.vault import PromptVaultSecret
 from ansible.plugins.action import ActionBase
 from ansible_collections.callcenter.pbx.plugins.module_utils.model_read import read_model
+from ansible_collections.callcenter.pbx.plugins.module_utils.model_secrets import OWNERS
 from ansible_collections.callcenter.pbx.plugins.module_utils.vault_document import (
     DocumentError,
     apply,
@@ -204,12 +205,9 @@ def _known(first: Mapping[str, Any], others: Sequence[Mapping[str, Any]], must_b
     """Return the names of the site, of all of its servers."""
     variables = {
         **first,
-        **{
-            key: _each_once([first, *others], key, name)
-            for key, name in (("pbx_extensions", "number"), ("pbx_trunks", "name"))
-        },
+        **{key: _each_once([first, *others], key, name) for key, name in OWNERS},
     }
-    return _names_of(variables, must_be_sound) if others else _names_of(first, must_be_sound)
+    return _names_of(variables if others else first, must_be_sound)
 
 
 def _each_once(models: Sequence[Mapping[str, Any]], key: str, name: str) -> list[Any]:

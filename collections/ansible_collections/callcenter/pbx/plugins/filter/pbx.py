@@ -7,8 +7,12 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.callcenter.pbx.plugins.module_utils.conf import asterisk_value
+from ansible_collections.callcenter.pbx.plugins.module_utils.host_state import astray
 from ansible_collections.callcenter.pbx.plugins.module_utils.model import Model
-from ansible_collections.callcenter.pbx.plugins.module_utils.model_networks import protected_networks
+from ansible_collections.callcenter.pbx.plugins.module_utils.model_networks import (
+    expected_networks,
+    protected_networks,
+)
 from ansible_collections.callcenter.pbx.plugins.module_utils.model_read import read_model
 from ansible_collections.callcenter.pbx.plugins.module_utils.model_rules import RULES
 from ansible_collections.callcenter.pbx.plugins.module_utils.model_secrets import (
@@ -63,11 +67,13 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
             "asterisk_value": _escape,
+            "astray": astray,
             "pbx_auth_objects": _auth_objects,
             "pbx_config_view": lambda variables: config_view(_sound(variables)),
             "pbx_dial_checks": lambda variables: dial_checks(_sound(variables)),
             "pbx_protected_networks": lambda variables: [
                 {"name": name, "network": network} for name, network in protected_networks(_sound(variables))
             ],
+            "pbx_expected_networks": lambda variables: expected_networks(_sound(variables)),
             "pbx_required_objects": lambda variables: required_objects(_sound(variables)),
         }

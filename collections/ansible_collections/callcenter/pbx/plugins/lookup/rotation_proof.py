@@ -51,6 +51,10 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.callcenter.pbx.plugins.module_utils.vault_document import DocumentError, read_maps
 from ansible_collections.callcenter.pbx.plugins.module_utils.vault_rotation import proof
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.loud_settings import (
+    LoudSettingError,
+    refuse_loud_settings,
+)
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.vault_files import VaultFileError, VaultFiles
 
 
@@ -62,6 +66,10 @@ class LookupModule(LookupBase):  # type: ignore[misc]
     ) -> list[dict[str, Any]]:
         """Return one mapping for each path. Raises AnsibleLookupError, without a password in it."""
         self.set_options(var_options=variables, direct=options)
+        try:
+            refuse_loud_settings()
+        except LoudSettingError as error:
+            raise AnsibleLookupError(f"rotation_proof: {error}") from None
         return [self._proof(Path(self._loader.path_dwim(path)), self.get_option("names")) for path in terms]
 
     def _proof(self, path: Path, names: list[str]) -> dict[str, Any]:

@@ -3,24 +3,29 @@
 """Long block lists: read from plain text, merged, spelled, and packed for the way to the host.
 
 A list has up to a million entries, so a network is one number here, its key: the first address, then eight
-bits of prefix length. Keys sort by address, the wider network first. The usual spellings are read without
-the `ipaddress` module; `parse_network` takes over for everything unusual.
+bits of prefix length. Keys sort by address, the wider network first. Addresses are read without the
+`ipaddress` module, which takes twenty times as long.
+
+A list may come from somebody who means harm, so what it costs to read is bounded: by its length alone.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
+import ipaddress
 import json
 import socket
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_networks import (
     BITS,
+    FAMILY,
     Network,
     Protected,
     parse_network,
@@ -33,7 +38,16 @@ _LENGTH_BITS = 8
 _LENGTH_MASK = (1 << _LENGTH_BITS) - 1
 _ANY_LINES = 5
 _PART = 3
+_MOST_FAULTS = 10_000
 _SHOWN_TEXT = 60
+_LONGEST_ENTRY = 100
+_BLOCK_CHARACTERS = 1 << 18
+_MAPPED = 0xFFFF  # the upper part of an IPv4 address that is written as IPv6
+_MAPPED_BITS = 96
+
+WIDEST_LISTED = {4: 8, 6: 16}
+"""Prefix lengths: no wider block of addresses was ever given to one holder."""
+
 
 RESERVED = tuple(
     Protected(name, parse_network(text)[0])
@@ -70,7 +84,7 @@ class PlainList:
 
     :param keys: its networks, merged
     :param entries: lines that are an entry
-    :param faults: lines that are neither entry nor comment
+    :param faults: lines that are neither entry nor comment; behind the last of very many nothing was read
     """
 
     keys: Keys
@@ -81,7 +95,12 @@ class PlainList:
     def is_mostly_garbage(self) -> bool:
         """Tell whether this is no block list: more than 5 faults, and more than a third of its lines."""
         lines = self.entries + len(self.faults)
-        return len(self.faults) > _ANY_LINES and len(self.faults) * _PART > lines
+        return self.is_cut or (len(self.faults) > _ANY_LINES and len(self.faults) * _PART > lines)
+
+    @property
+    def is_cut(self) -> bool:
+        """Tell whether reading ended early, for more than 10,000 faults."""
+        return len(self.faults) > _MOST_FAULTS
 
 
 def key_of(network: Network) -> int:
@@ -100,7 +119,9 @@ def parse_plain(text: str) -> PlainList:
     hosts: list[bytes] = []
     found: dict[int, list[int]] = {4: [], 6: []}
     faults: list[Fault] = []
-    for number, line in enumerate(text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n"), start=1):
+    for number, line in enumerate(_lines(text.removeprefix("\ufeff")), start=1):
+        if not line or line[0] in "#;":
+            continue
         try:
             hosts.append(pton(inet, line))
             continue
@@ -113,6 +134,8 @@ def parse_plain(text: str) -> PlainList:
         except ValueError:
             shown = entry if len(entry) <= _SHOWN_TEXT else entry[: _SHOWN_TEXT - 3] + "..."
             faults.append(Fault(number, shown))
+            if len(faults) > _MOST_FAULTS:
+                break
             continue
         found[version].append(key)
     entries = len(hosts) + sum(map(len, found.values()))
@@ -121,19 +144,37 @@ def parse_plain(text: str) -> PlainList:
     return PlainList(keys, entries, tuple(faults))
 
 
+def _lines(text: str) -> Iterator[str]:
+    """Yield the lines of a text by blocks: all of them at once may take ten times the text's memory."""
+    begin = 0
+    while begin < len(text):
+        reach = begin + _BLOCK_CHARACTERS
+        end = (text.rfind("\n", begin, reach) + 1) or (text.find("\n", reach) + 1) or len(text)
+        yield from text[begin:end].replace("\r\n", "\n").removesuffix("\n").split("\n")
+        begin = end
+
+
 def _parse_entry(entry: str) -> tuple[int, int]:
     """Return version and key of one entry; `ValueError` when it is none."""
+    if len(entry) > _LONGEST_ENTRY:
+        raise ValueError("longer than any network is written")
     address, slash, length = entry.partition("/")
-    if not slash or (len(length) <= 2 and length.isascii() and length.isdigit() and int(length) <= 32):
-        try:
-            first = int.from_bytes(socket.inet_pton(socket.AF_INET, address), "big")
-        except (OSError, ValueError):
-            pass  # IPv6, or nothing
-        else:
-            bits = int(length) if slash else 32
-            return 4, (first >> (32 - bits) << (32 - bits)) << _LENGTH_BITS | bits
-    network = parse_network(entry)[0]
-    return network.version, key_of(network)
+    version = 6 if ":" in address else 4
+    try:
+        first = int.from_bytes(socket.inet_pton(FAMILY[version], address), "big")
+    except OSError as error:
+        raise ValueError(str(error)) from error
+    bits = _read_length(version, length) if slash else BITS[version]
+    if version == 6 and bits >= _MAPPED_BITS and first >> BITS[4] == _MAPPED:
+        version, first, bits = 4, first & ((1 << BITS[4]) - 1), bits - _MAPPED_BITS
+    free = BITS[version] - bits
+    return version, (first >> free << free) << _LENGTH_BITS | bits
+
+
+@functools.lru_cache(maxsize=1024)
+def _read_length(version: int, text: str) -> int:
+    """Return the prefix length that digits or a mask mean; `ValueError` when they mean none."""
+    return ipaddress.ip_network(f"{'0.0.0.0' if version == 4 else '::'}/{text}").prefixlen
 
 
 def merge_keys(keys: Iterable[int], version: int) -> list[int]:
@@ -161,6 +202,26 @@ def spell(keys: Keys) -> dict[int, list[str]]:
         ]
         for version, group in keys.items()
     }
+
+
+def too_wide(keys: Keys) -> list[Network]:
+    """Return the networks that no list may name, for what they would block of the internet."""
+    wide = (
+        network_of(version, key)
+        for version, group in keys.items()
+        for key in group
+        if key & _LENGTH_MASK < WIDEST_LISTED[version]
+    )
+    return [network for network in wide if not _is_reserved(network)]
+
+
+def _is_reserved(network: Network) -> bool:
+    """Tell whether all of a network is reserved, as in lists that begin with what cannot be a source."""
+    begin = network.first
+    for guard in (one.network for one in RESERVED if one.network.version == network.version):
+        if guard.first <= begin <= guard.last:
+            begin = guard.last + 1
+    return begin > network.last
 
 
 class Index:

@@ -117,6 +117,11 @@ def summarise(found: Mapping[str, Any], sources: Sequence[Source]) -> dict[str, 
         )
     return {
         "banned": [vars(ban) for ban in bans],
+        "by_hand": found["by_hand"],
+        "unheard": [
+            {"address": one["address"], "packets": one["packets"]}
+            for one in sorted(found["unheard"], key=lambda one: (-one["packets"], one["address"]))
+        ],
         "listed": networks,
         "sources": [
             {"name": source.name, "networks": source.count, "packets": packets[source.name]}
@@ -140,6 +145,22 @@ def report(host: str, found: Mapping[str, Any], data: Mapping[str, Any]) -> str:
         parts.append(_table(("banned", "why", "since", "ends in", "packets"), rows))
         if len(data["banned"]) > SHOWN:
             parts.append(f"{_number(len(data['banned']) - SHOWN)} more banned, with as many packets at most.")
+    if data["by_hand"]:
+        rows = [
+            (one["address"], one["only"] or "everything", _number(one["packets"])) for one in data["by_hand"]
+        ]
+        parts.append(
+            "Rules added to the chain by hand; they stay.\n" + _table(("source", "what", "packets"), rows)
+        )
+        first = data["by_hand"][0]["address"]
+        parts.append(f"Into the inventory's list: ansible-playbook playbooks/blacklist.yml -e block={first}")
+    if data["unheard"]:
+        rows = [(one["address"], _number(one["packets"])) for one in data["unheard"][:SHOWN]]
+        parts.append(
+            "Audio from these was dropped within the hour, since nobody knows them. Those of a carrier or a\n"
+            "phone belong into its media_networks, in pbx_trunks or pbx_extensions.\n"
+            + _table(("source", "packets"), rows)
+        )
     if listed["count"]:
         parts += _list_parts(listed["count"], found["loaded"], data)
     return "\n\n".join(parts)

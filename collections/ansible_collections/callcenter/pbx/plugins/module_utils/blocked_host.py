@@ -9,7 +9,12 @@ import subprocess
 import time
 from typing import Any
 
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import BANNED, BLACKLIST, SETS
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import (
+    BANNED,
+    BLACKLIST,
+    SETS,
+    UNHEARD,
+)
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_server import (
     PROGRAMS,
     STATE_DIR,
@@ -21,6 +26,10 @@ _MEMBER = re.compile(
     r"^add \S+ (\S+)(?: timeout (\d+))? packets (\d+) bytes \d+(?: comment \"(.*)\")?$", re.MULTILINE
 )
 _RULE = re.compile(r"^ *(\d+) +\d+ +DROP .*? match-set (\S+) (?:src|dst)\b", re.MULTILINE)
+_BY_HAND = re.compile(
+    r"^(?!.*match-set) *(\d+) +\d+ +(?:DROP|REJECT) +\S+ +(?:(?:--|-f|!f) +)?\S+ +\S+ +(\S+) +\S+(.*)$",
+    re.MULTILINE,
+)
 
 
 def read(most: int) -> dict[str, Any]:
@@ -29,7 +38,8 @@ def read(most: int) -> dict[str, Any]:
     :param most: of the listed networks at most so many are returned, those with the most packets
     :returns: ``now`` and ``loaded`` (seconds since 1970, None where no list was ever saved), ``chain``
         (whether the chain exists), ``rules`` (packets dropped, by the set that matched), ``listed``
-        (``count``, ``packets`` and ``members``, each network with its packets) and ``banned``
+        (``count``, ``packets`` and ``members``, each network with its packets), ``by_hand`` (rules that
+        somebody added to the chain), ``banned`` and ``unheard`` (whose audio was dropped lately)
     """
     texts = {name: _output("ipset", "save", name) for name in (*SETS.values(), *BANNED.values())}
     listed = [one for name in SETS.values() for one in parse_members(texts[name])]
@@ -46,7 +56,11 @@ def read(most: int) -> dict[str, Any]:
             "packets": sum(one["packets"] for one in listed),
             "members": [[one["address"], one["packets"]] for one in hits[:most]],
         },
+        "by_hand": [one for chain in chains for one in parse_by_hand(chain)],
         "banned": [one for name in BANNED.values() for one in parse_members(texts[name])],
+        "unheard": [
+            one for name in UNHEARD.values() for one in parse_members(_output("ipset", "save", name))
+        ],
     }
 
 
@@ -72,6 +86,14 @@ def parse_rules(text: str) -> dict[str, int]:
     for packets, name in _RULE.findall(text):
         found[name] = found.get(name, 0) + int(packets)
     return found
+
+
+def parse_by_hand(text: str) -> list[dict[str, Any]]:
+    """Read from the same the rules made by hand: ``address``, ``packets``, and ``only`` for what."""
+    return [
+        {"address": address, "packets": int(packets), "only": " ".join(only.split())}
+        for packets, address, only in _BY_HAND.findall(text)
+    ]
 
 
 def _chain(program: str) -> str:

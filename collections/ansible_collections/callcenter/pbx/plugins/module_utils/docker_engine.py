@@ -104,6 +104,10 @@ class DockerEngine:
         """Return the inspection of a container, None when there is none of that name or id."""
         return self._inspect(f"/containers/{quote(name, safe='')}/json")
 
+    def network(self, name: str) -> dict[str, Any] | None:
+        """Return the inspection of a network, None when there is none of that name or id."""
+        return self._inspect(f"/networks/{quote(name, safe='')}")
+
     # -- containers ----------------------------------------------------------------------
 
     def create_container(self, config: Mapping[str, Any], name: str = "") -> str:

@@ -9,11 +9,14 @@ commits them as one. A kernel set is changed by lines for `ipset restore` that f
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 BLACKLIST = "SIP-BLACKLIST"
 OPEN = "SIP-OPEN"
+LOCAL = "SIP-LOCAL"
+GUARD = "SIP-GUARD"
+REFUSED_AUDIO = "SIP-UNHEARD"
 DOCKER_USER = "DOCKER-USER"
 BUILT_IN = frozenset({"INPUT", "FORWARD", "OUTPUT"})
 SETS = {4: "sip-blacklist-v4", 6: "sip-blacklist-v6"}
@@ -22,12 +25,22 @@ BANNED = {4: "sip-banned-v4", 6: "sip-banned-v6"}
 """Addresses banned for a while; they are added and removed one by one."""
 NEVER = {4: "sip-never-v4", 6: "sip-never-v6"}
 """Networks no ban binds, whoever made it: the sender's address in a UDP packet proves nothing."""
+EXPECTED = {4: "sip-expected-v4"}
+"""Networks that calls and audio are expected from: the carriers' and the site's own (IPv4, as SIP itself)."""
+KNOWN = {4: "sip-known-v4"}
+"""Addresses that have given the right password of a phone lately; `callcenter-known` adds them."""
+UNHEARD = {4: "sip-unheard-v4"}
+"""Addresses whose audio was dropped lately, since nobody knows them: told to whoever looks for lost audio."""
 FAMILIES = {4: "inet", 6: "inet6"}
 
 # Upper bounds, not allocations. They never change: `create -exist` accepts a set only with its own bound.
 MAX_ENTRIES = 1_000_000
 MAX_BANNED = 65_536
+MAX_KNOWN = 65_536
+KNOWN_SECONDS = 86_400
+"""How long an address is known. Phones give their password at least once an hour."""
 MIN_BUCKETS = 1024
+UNHEARD_SECONDS = 3600
 DEFAULT_BAN_SECONDS = 3600
 """How long an address stays banned that somebody adds by hand without saying."""
 
@@ -67,6 +80,14 @@ class Ports:
 
 
 @dataclass(frozen=True)
+class LocalPort:
+    """A published UDP port that only these networks (IPv4) reach."""
+
+    port: int
+    networks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Set:
     """A kernel set: whether it exists, and its members as the kernel spells them.
 
@@ -82,7 +103,7 @@ ABSENT_SET = Set(exists=False, members=frozenset())
 
 
 def parse_table(text: str) -> Table:
-    """Read the filter table out of the output of `iptables-save` (or `ip6tables-save`)."""
+    """Read a table out of the output of `iptables-save -t TABLE` (or `ip6tables-save`)."""
     policies = dict(EMPTY_TABLE.policies)
     chains: dict[str, list[str]] = {chain: [] for chain in BUILT_IN}
     for line in text.splitlines():
@@ -97,19 +118,38 @@ def parse_table(text: str) -> Table:
     return Table(policies, {name: tuple(rules) for name, rules in chains.items()})
 
 
-def blacklist_rules(version: int) -> tuple[str, ...]:
-    """Return the rules of SIP-BLACKLIST: nothing from a listed or banned network passes, and nothing to it.
+def blacklist_rules(version: int, ports: Ports) -> tuple[str, ...]:
+    """Return the rules of SIP-BLACKLIST: nothing from a listed network passes, and nothing to it.
 
-    Whether a network is protected is asked last and only of what a ban matches, side by side: a packet to a
-    container has a protected destination, and is dropped for its source all the same.
+    Bans are made by what UDP packets claim, so they bind SIP and audio alone, and not who has given a
+    password lately. Whether a network is exempt is asked last and only of what a ban matches, side by side: a
+    packet to a container has a protected destination, and is dropped for its source all the same.
     """
-    sides = ("src", "dst")
-    listed = (f"-m set --match-set {SETS[version]} {side} -j DROP" for side in sides)
+    listed = (f"-m set --match-set {SETS[version]} {side} -j DROP" for side in ("src", "dst"))
+    numbers = f"{ports.sip},{ports.rtp_first}:{ports.rtp_last}"
     banned = (
-        f"-m set --match-set {BANNED[version]} {side} -m set ! --match-set {NEVER[version]} {side} -j DROP"
-        for side in sides
+        f"-p {protocol} -m multiport {ends} {numbers} -m set --match-set {BANNED[version]} {side} "
+        f"-m set ! --match-set {NEVER[version]} {side} "
+        f"{_not_in(KNOWN.get(version), side)}-j DROP"
+        for protocol in ("udp", "tcp")
+        for side, ends in (("src", "--dports"), ("dst", "--sports"))
     )
     return (*listed, *banned)
+
+
+def _not_in(name: str | None, side: str) -> str:
+    return f"-m set ! --match-set {name} {side} " if name else ""
+
+
+def local_rules(local: LocalPort) -> tuple[str, ...]:
+    """Return the rules of SIP-LOCAL: nothing from elsewhere passes to a port that Docker publishes.
+
+    They ask for the port that a flow was first sent to, and only from outside: what goes to a phone whose own
+    port has that number is none of their business.
+    """
+    sent_there = f"-p udp -m conntrack --ctstate DNAT --ctorigdstport {local.port} --ctdir ORIGINAL"
+    sources = (network if "/" in network else f"{network}/32" for network in local.networks)
+    return (*(f"-s {source} {sent_there} -j RETURN" for source in sources), f"{sent_there} -j DROP")
 
 
 def open_rules(ports: Ports) -> tuple[str, ...]:
@@ -164,41 +204,63 @@ def ufw_opens(table: Table, ports: Ports) -> bool:
     )
 
 
-def saved_rules(version: int, ports: Ports | None) -> tuple[str, ...]:
-    """Return the lines that define our chains anew; `ports` None leaves SIP-OPEN out."""
-    chains = {BLACKLIST: blacklist_rules(version)}
-    if ports:
+def saved_rules(
+    version: int, ports: Ports, opens: bool, inner: Mapping[str, Sequence[str]] | None = None
+) -> tuple[str, ...]:
+    """Return the lines that define our chains anew; SIP-OPEN only where this `opens` the ports.
+
+    :param inner: as in `plan_table`
+    """
+    chains: dict[str, Sequence[str]] = {BLACKLIST: blacklist_rules(version, ports), **(inner or {})}
+    if opens:
         chains[OPEN] = open_rules(ports)
-    return tuple(line for chain, rules in chains.items() for line in _define(chain, rules))
+    return tuple(line for chain, rules in chains.items() for line in define(chain, rules))
 
 
-def plan_table(table: Table, version: int, ports: Ports | None) -> tuple[str, ...]:
+def plan_table(
+    table: Table,
+    version: int,
+    ports: Ports,
+    opens: bool,
+    by_hand: Sequence[str] = (),
+    inner: Mapping[str, Sequence[str]] | None = None,
+) -> tuple[str, ...]:
     """Return the lines for `iptables-restore --noflush` (without table and COMMIT), none when all is right.
 
-    SIP-BLACKLIST holds its rules and is jumped to once and first from INPUT and DOCKER-USER. DOCKER-USER,
-    made here when Docker has not yet, is jumped to first from FORWARD, before anything there accepts
-    established flows. With `ports`, SIP-OPEN comes second in INPUT; without, it goes.
+    SIP-BLACKLIST holds its rules, then those made `by_hand`, and is jumped to once and first from INPUT and
+    DOCKER-USER. DOCKER-USER, made here when Docker has not yet, is jumped to first from FORWARD, before
+    anything there accepts established flows. If this `opens` the ports, SIP-OPEN comes second in INPUT;
+    otherwise it goes.
+
+    :param inner: the rules of SIP-LOCAL and SIP-GUARD, which come next in DOCKER-USER, and of SIP-UNHEARD,
+        which the latter goes to; what is left out goes
     """
     lines: list[str] = []
+    wanted_inner = dict(inner or {})
+    chains = {BLACKLIST: (*blacklist_rules(version, ports), *by_hand), **wanted_inner}
+    if opens:
+        chains[OPEN] = open_rules(ports)
     if DOCKER_USER not in table.chains:
-        lines += _define(DOCKER_USER, ())
-    if table.chains.get(BLACKLIST) != blacklist_rules(version):
-        lines += _define(BLACKLIST, blacklist_rules(version))
-    if ports and table.chains.get(OPEN) != open_rules(ports):
-        lines += _define(OPEN, open_rules(ports))
-    lines += _lead(table, "FORWARD", [DOCKER_USER], {DOCKER_USER})
-    lines += _lead(table, DOCKER_USER, [BLACKLIST], {BLACKLIST, OPEN})
-    lines += _lead(table, "INPUT", [BLACKLIST, OPEN] if ports else [BLACKLIST], {BLACKLIST, OPEN})
-    if not ports and OPEN in table.chains:
-        lines += [f"-F {OPEN}", f"-X {OPEN}"]
+        lines += define(DOCKER_USER, ())
+    for chain, rules in chains.items():
+        if table.chains.get(chain) != tuple(rules):
+            lines += define(chain, rules)
+    lines += lead(table, "FORWARD", [DOCKER_USER], {DOCKER_USER})
+    targets = [chain for chain in (BLACKLIST, LOCAL, GUARD) if chain in chains]
+    lines += lead(table, DOCKER_USER, targets, {BLACKLIST, LOCAL, GUARD, OPEN})
+    lines += lead(table, "INPUT", [BLACKLIST, OPEN] if opens else [BLACKLIST], {BLACKLIST, OPEN})
+    for chain in (OPEN, LOCAL, GUARD, REFUSED_AUDIO):
+        if chain not in chains and chain in table.chains:
+            lines += [f"-F {chain}", f"-X {chain}"]
     return tuple(lines)
 
 
-def _define(chain: str, rules: Iterable[str]) -> list[str]:
+def define(chain: str, rules: Iterable[str]) -> list[str]:
+    """Return the lines that make a chain hold these rules alone."""
     return [f":{chain} - [0:0]", *(f"-A {chain} {rule}" for rule in rules)]
 
 
-def _lead(table: Table, chain: str, targets: list[str], ours: Collection[str]) -> list[str]:
+def lead(table: Table, chain: str, targets: list[str], ours: Collection[str]) -> list[str]:
     """Return the lines after which `chain` begins with jumps to `targets` and has no other jump to `ours`."""
     rules = table.rules(chain)
     places = [place for place, rule in enumerate(rules, start=1) if target_of(rule) in ours]
@@ -231,14 +293,27 @@ def apply_lines(table: Table, lines: Iterable[str]) -> Table:
 
 def describe_table(table: Table, program: str) -> list[str]:
     """Spell our chains, and those that jump to them, as `iptables -S` does, headed by the program."""
-    shown = [chain for chain in ("INPUT", "FORWARD", DOCKER_USER, BLACKLIST, OPEN) if chain in table.chains]
+    ours = ("INPUT", "FORWARD", DOCKER_USER, BLACKLIST, LOCAL, GUARD, REFUSED_AUDIO, OPEN)
+    shown = [chain for chain in ours if chain in table.chains]
     lines = [f"{program} -N {chain}" for chain in shown if chain not in BUILT_IN]
     return lines + [f"{program} -A {chain} {rule}" for chain in shown for rule in table.rules(chain)]
 
 
-def restore_input(lines: Iterable[str]) -> str:
-    """Wrap lines as the standard input of `iptables-restore`."""
-    return "\n".join(["*filter", *lines, "COMMIT", ""])
+def restore_input(tables: Mapping[str, Sequence[str]]) -> str:
+    """Wrap the lines of each table as the standard input of `iptables-restore`."""
+    return "".join("\n".join([f"*{name}", *lines, "COMMIT", ""]) for name, lines in tables.items() if lines)
+
+
+def create_known(version: int) -> str:
+    """Return the line for `ipset restore` that makes the set of known addresses, if there is none."""
+    kind = f"hash:ip family {FAMILIES[version]}"
+    return f"create {KNOWN[version]} {kind} maxelem {MAX_KNOWN} timeout {KNOWN_SECONDS} -exist\n"
+
+
+def create_unheard(version: int) -> str:
+    """Return the line for `ipset restore` that makes the set of dropped audio's sources, if there is none."""
+    kind = f"hash:ip family {FAMILIES[version]}"
+    return f"create {UNHEARD[version]} {kind} maxelem 1024 timeout {UNHEARD_SECONDS} counters -exist\n"
 
 
 def create_banned(version: int) -> str:
@@ -259,7 +334,7 @@ def fill_set(
     It works whether or not the set exists, and whatever an interrupted run left behind. Each entry counts the
     packets it matches, from the swap on.
 
-    :param names: the set's name by IP version, `SETS` or `NEVER`
+    :param names: the set's name by IP version: `SETS`, `NEVER` or `EXPECTED`
     :param exists: whether the set is known to exist, possibly made by a former version and of another kind
     """
     name, new = names[version], f"{names[version]}-new"

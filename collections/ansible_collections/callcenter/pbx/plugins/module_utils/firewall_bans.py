@@ -1,11 +1,14 @@
 # Copyright: callcenter contributors
 # MIT licence (see LICENSE)
-"""The sets of automatic bans: made once and never emptied here, and the networks no ban ever binds."""
+"""The sets beside the list: bans and known addresses, which others fill, and exempt or expected networks."""
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from ansible_collections.callcenter.pbx.plugins.module_utils import firewall
 from ansible_collections.callcenter.pbx.plugins.module_utils.block_list import (
@@ -14,53 +17,72 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.block_list import (
     merge_keys,
     spell,
 )
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_networks import Protected
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_networks import (
+    Protected,
+    parse_network,
+)
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_server import Host
+from ansible_collections.callcenter.pbx.plugins.module_utils.host_command import ENVIRONMENT
 
 BANS_FILE = "bans"
 """The saved file that makes these sets at boot."""
+ROOT_FILE = "root"
+"""The saved file with the directory of the PBX, where `callcenter-known` finds its log and its contacts."""
+KNOWN_PROGRAM = Path("/usr/local/sbin/callcenter-known")
+
+_NETWORKS = ((4, firewall.NEVER), (6, firewall.NEVER), (4, firewall.EXPECTED))
+_MADE = {
+    **{name: firewall.create_banned(version) for version, name in firewall.BANNED.items()},
+    **{name: firewall.create_known(version) for version, name in firewall.KNOWN.items()},
+    **{name: firewall.create_unheard(version) for version, name in firewall.UNHEARD.items()},
+}
+"""How each set is made that others fill, by its name."""
 
 
 @dataclass(frozen=True)
 class BanSets:
     """The sets on a host beside the wanted ones.
 
-    :param never: the sets of protected networks as they are, by IP version
-    :param lacking: the IP versions without a set of bans
-    :param members: the protected networks, by IP version
-    :param saved: content of the file that makes the sets at boot, by its name
+    :param live: the sets of networks as they are, by name
+    :param lacking: the names of the sets to be made that others fill
+    :param members: the networks wanted, by the set's name
+    :param saved: content of the files that make the sets at boot, by name
     """
 
-    never: Mapping[int, firewall.Set]
-    lacking: Sequence[int]
-    members: Mapping[int, Sequence[str]]
+    live: Mapping[str, firewall.Set]
+    lacking: Sequence[str]
+    members: Mapping[str, Sequence[str]]
     saved: Mapping[str, str]
 
     @property
     def input(self) -> str:
         """Return the standard input of ``ipset restore`` that puts them right, '' when they are."""
-        lines = [firewall.create_banned(version) for version in self.lacking]
+        lines = [_MADE[name] for name in self.lacking]
         lines += [
-            firewall.plan_set(self.never[version], version, members, firewall.NEVER)
-            for version, members in self.members.items()
+            firewall.plan_set(self.live[names[version]], version, self.members[names[version]], names)
+            for version, names in _NETWORKS
         ]
         return "".join(lines)
 
+    def refill(self) -> None:
+        """Fill the set of known addresses if it was made just now, before a rule asks for it."""
+        if set(self.lacking) & set(firewall.KNOWN.values()) and KNOWN_PROGRAM.exists():
+            root = self.saved[ROOT_FILE].strip()
+            subprocess.run([str(KNOWN_PROGRAM), "refill", root], check=False, env=ENVIRONMENT)
+
     def before(self) -> list[str]:
-        """Spell the sets for a diff, without the bans themselves."""
-        return self._describe(self.never, [one for one in firewall.BANNED if one not in self.lacking])
+        """Spell the sets for a diff, without what others have put into them."""
+        return self._describe(self.live, [name for name in _MADE if name not in self.lacking])
 
     def after(self) -> list[str]:
         """Spell the sets as they are going to be."""
-        wanted = {
-            version: firewall.Set(True, frozenset(members)) for version, members in self.members.items()
-        }
-        return self._describe(wanted, firewall.BANNED)
+        wanted = {name: firewall.Set(True, frozenset(group)) for name, group in self.members.items()}
+        return self._describe(wanted, _MADE)
 
-    def _describe(self, never: Mapping[int, firewall.Set], banned: Iterable[int]) -> list[str]:
-        lines = [f"ipset create {firewall.BANNED[version]} hash:ip" for version in banned]
-        for version, one in never.items():
-            lines += firewall.describe_set(one, version, firewall.NEVER)
+    def _describe(self, live: Mapping[str, firewall.Set], made: Iterable[str]) -> list[str]:
+        lines = [f"ipset create {name} hash:ip" for name in made]
+        for version, names in _NETWORKS:
+            lines += firewall.describe_set(live[names[version]], version, names)
         return lines
 
 
@@ -80,19 +102,27 @@ def never_banned(protected: Iterable[Protected]) -> dict[int, list[str]]:
     )
 
 
-def plan_bans(host: Host, protected: Iterable[Protected]) -> BanSets:
-    """Compare a host's sets with the wanted ones. Reads only."""
-    members = never_banned(protected)
-    saved = [firewall.create_banned(version) for version in firewall.BANNED]
-    saved += [firewall.fill_set(version, group, firewall.NEVER) for version, group in members.items()]
-    names = (host.output("ipset", "list", "-name") or "").split()
-    never = {
-        version: firewall.parse_set((host.output("ipset", "save", name) if name in names else "") or "")
-        for version, name in firewall.NEVER.items()
+def plan_bans(host: Host, protected: Iterable[Protected], options: Mapping[str, Any]) -> BanSets:
+    """Compare a host's sets with the wanted ones. Reads only.
+
+    :param options: of the module `sip_firewall`
+    """
+    never = never_banned(protected)
+    expected = [parse_network(text)[0] for text in options["expected_networks"]]
+    members = {
+        **{name: never[version] for version, name in firewall.NEVER.items()},
+        firewall.EXPECTED[4]: spell({4: merge_keys(map(key_of, expected), 4)})[4],
+    }
+    saved = list(_MADE.values())
+    saved += [firewall.fill_set(version, members[names[version]], names) for version, names in _NETWORKS]
+    names_there = (host.output("ipset", "list", "-name") or "").split()
+    live = {
+        name: firewall.parse_set((host.output("ipset", "save", name) if name in names_there else "") or "")
+        for name in members
     }
     return BanSets(
-        never,
-        [version for version, name in firewall.BANNED.items() if name not in names],
+        live,
+        [name for name in _MADE if name not in names_there],
         members,
-        {BANS_FILE: "".join(saved)},
+        {BANS_FILE: "".join(saved), ROOT_FILE: f"{options['root_dir']}\n"},
     )

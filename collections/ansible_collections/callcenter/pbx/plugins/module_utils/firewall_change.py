@@ -8,9 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.callcenter.pbx.plugins.module_utils import block_list, firewall, firewall_list
+from ansible_collections.callcenter.pbx.plugins.module_utils import (
+    block_list,
+    firewall,
+    firewall_by_hand,
+    firewall_guard,
+    firewall_list,
+)
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_bans import BanSets, plan_bans
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_by_hand import ByHand
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_list import Record, Wanted
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_networks import BITS, Network, Protected
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_server import (
     LOCK_SECONDS,
     PROGRAMS,
@@ -30,15 +38,34 @@ class Rules:
     """The packet filter of a host beside the wanted one, by IP version.
 
     :param variant: suffix of the iptables programs to use
+    :param raw: the table ``raw``, IPv4
     :param lines: rules to change, as ``iptables-restore`` reads them
+    :param raw_lines: the same in the table ``raw``
     :param saved: content of the files that restore them, by name
+    :param by_hand: what others have added to SIP-BLACKLIST
     """
 
     guard: Guard
     variant: str
     tables: Mapping[int, firewall.Table]
+    raw: firewall.Table
     lines: Mapping[int, Sequence[str]]
+    raw_lines: Sequence[str]
     saved: Mapping[str, str]
+    by_hand: Mapping[int, ByHand]
+
+    @property
+    def are_right(self) -> bool:
+        """Whether nothing has to change."""
+        return not self.raw_lines and not any(self.lines.values())
+
+    def warnings(self) -> tuple[str, ...]:
+        """Say which rules made by hand go, and why."""
+        return tuple(
+            f"{PROGRAMS[version]}: `{rule}`, added to {firewall.BLACKLIST} by hand, is removed: {why}."
+            for version, found in self.by_hand.items()
+            for rule, why in found.left_out
+        )
 
     def notes(self) -> tuple[str, ...]:
         """Say what to know about the host."""
@@ -51,6 +78,11 @@ class Rules:
             found.append(
                 f"Docker's rules are in iptables{self.variant}, not in the default iptables; so are ours."
             )
+        found += [
+            f"Made by hand, and kept: {PROGRAMS[version]} -A {firewall.BLACKLIST} {rule}"
+            for version, rules in self.by_hand.items()
+            for rule in rules.kept
+        ]
         return tuple(found)
 
     def result(self, changed: bool, record: Record) -> dict[str, Any]:
@@ -63,7 +95,7 @@ class Rules:
             "ipv6": 6 in self.tables,
             "entries": dict(record.entries),
             "notes": [*record.notes, *self.notes()],
-            "warnings": list(record.warnings),
+            "warnings": [*record.warnings, *self.warnings()],
             "cut": {"flows": 0, "calls": 0},
         }
 
@@ -88,23 +120,31 @@ class Change:
 
     def __bool__(self) -> bool:
         sets_are_right = not any(self.set_inputs.values()) and not self.bans.input
-        return not sets_are_right or bool(any(self.rules.lines.values()) or self.unsaved)
+        return not (sets_are_right and self.rules.are_right) or bool(self.unsaved)
 
     def make(self) -> None:
         """Bring it about; `Unable` when the kernel refuses."""
+        with self.host.locked():
+            self._make()
+
+    def _make(self) -> None:
         # Before the rules that name them.
         for text in filter(None, (*self.set_inputs.values(), self.bans.input)):
             self.host.feed(text, "ipset", "restore")
+        self.bans.refill()
         for version, lines in self.rules.lines.items():
-            if lines:
+            text = firewall.restore_input(
+                {"filter": lines, "raw": self.rules.raw_lines if version == 4 else ()}
+            )
+            if text:
                 program = f"{PROGRAMS[version]}{self.rules.variant}-restore"
-                self.host.feed(firewall.restore_input(lines), program, "-w", LOCK_SECONDS, "--noflush")
+                self.host.feed(text, program, "-w", LOCK_SECONDS, "--noflush")
         # Last: it says that all the rest is in place.
         self.host.save({**self.unsaved, firewall_list.RECORD: self.record.text()})
 
     def to_cut(self) -> block_list.Keys:
         """Return the networks whose flows have to end: the whole list, since who was blocked has none."""
-        was_right = not any(self.set_inputs.values()) and not any(self.rules.lines.values())
+        was_right = not any(self.set_inputs.values()) and self.rules.are_right
         return {} if was_right else self.wanted.keys
 
     def result(self) -> dict[str, Any]:
@@ -118,8 +158,10 @@ class Change:
             version: firewall.apply_lines(table, self.rules.lines[version])
             for version, table in tables.items()
         }
-        before_lines = [*describe(tables), *self.bans.before()]
-        after_lines = [*describe(after), *self.bans.after()]
+        raw = self.rules.raw
+        raw_after = firewall.apply_lines(raw, self.rules.raw_lines)
+        before_lines = [*describe(tables), *firewall_guard.describe(raw), *self.bans.before()]
+        after_lines = [*describe(after), *firewall_guard.describe(raw_after), *self.bans.after()]
         for version, current in self.sets.items():
             members = frozenset(self.wanted.members[version])
             former = current.members or frozenset()
@@ -146,10 +188,10 @@ def plan(options: Mapping[str, Any], may_lack_programs: bool = False, for_diff: 
     wanted = firewall_list.read_list(
         brought.get("blacklist", options["blacklist"]), brought.get("sources", ()), protected
     )
-    rules = plan_rules(options, host, may_lack_programs)
+    rules = plan_rules(options, host, protected, wanted, may_lack_programs)
     sets = {version: host.set(version, len(wanted.members[version])) for version in firewall.SETS}
     saved = "".join(firewall.fill_set(version, wanted.members[version]) for version in firewall.SETS)
-    bans = plan_bans(host, protected)
+    bans = plan_bans(host, protected, options)
     return Change(
         host,
         rules,
@@ -170,25 +212,78 @@ def plan(options: Mapping[str, Any], may_lack_programs: bool = False, for_diff: 
     )
 
 
-def plan_rules(options: Mapping[str, Any], host: Host, may_lack_programs: bool = False) -> Rules:
-    """Compare the host's packet filter with the wanted one. Reads only."""
+def plan_rules(
+    options: Mapping[str, Any],
+    host: Host,
+    protected: Sequence[Protected],
+    wanted: Wanted | None = None,
+    may_lack_programs: bool = False,
+) -> Rules:
+    """Compare the host's packet filter with the wanted one. Reads only.
+
+    :param wanted: the list, None where it is known to be in force and not read
+    """
     ports = firewall.Ports(options["sip_port"], options["rtp_first_port"], options["rtp_last_port"])
+    local_port, local_networks = options["local_sip_port"], options["local_networks"]
+    local = firewall.LocalPort(local_port, tuple(local_networks)) if local_port else None
     variant, tables = read_tables(host, may_lack_programs)
     guard = host.guard(tables, ports)
     opens = {
-        version: ports if guard.name == "iptables" and firewall.closes(table) else None
+        version: guard.name == "iptables" and firewall.closes(table) for version, table in tables.items()
+    }
+    container = options["container_network"]
+    inner = {version: firewall_guard.inner_chains(version, ports, local, container) for version in PROGRAMS}
+    by_hand = {
+        version: firewall_by_hand.sort_out(
+            table,
+            firewall.blacklist_rules(version, ports),
+            read_text(STATE_DIR / firewall_by_hand.FILES[version]) or "",
+            protected,
+            lambda network: wanted is not None and is_listed(wanted, network),
+        )
         for version, table in tables.items()
     }
+    kept = {version: found.kept for version, found in by_hand.items()}
+    raw = host.table(f"{PROGRAMS[4]}{variant}", "raw") or firewall.EMPTY_TABLE
+    asymmetric = options["asymmetric_routes"]
     return Rules(
         guard,
         variant,
         tables,
-        {version: firewall.plan_table(tables[version], version, opens[version]) for version in tables},
+        raw,
         {
-            program: "\n".join([*firewall.saved_rules(version, opens.get(version)), ""])
-            for version, program in PROGRAMS.items()
+            version: firewall.plan_table(
+                tables[version], version, ports, opens[version], kept[version], inner[version]
+            )
+            for version in tables
         },
+        firewall_guard.plan_raw(raw, ports, asymmetric),
+        {
+            **{
+                program: "\n".join(
+                    [*firewall.saved_rules(version, ports, opens.get(version, False), inner[version]), ""]
+                )
+                for version, program in PROGRAMS.items()
+            },
+            firewall_guard.RAW_FILE: firewall_guard.saved_raw(ports, asymmetric),
+            **{
+                firewall_by_hand.FILES[version]: firewall_by_hand.save(rules)
+                for version, rules in kept.items()
+            },
+        },
+        by_hand,
     )
+
+
+def is_listed(wanted: Wanted, network: Network) -> bool:
+    """Whether the list holds the network, or a wider one around it."""
+    members = set(wanted.members[network.version])
+    bits = BITS[network.version]
+    around = (
+        Network(network.version, network.first >> (bits - length) << (bits - length), length)
+        for length in range(network.length + 1)
+    )
+    return any(str(one) in members for one in around)
 
 
 def unchanged(digest: str, saving: Mapping[int, Callable[[], str]], **options: Any) -> dict[str, Any]:
@@ -207,13 +302,13 @@ def unchanged(digest: str, saving: Mapping[int, Callable[[], str]], **options: A
             return {"result": None}
         host = Host()
         protected = firewall_list.read_protected(options, host.protected())
-        rules = plan_rules(options, host)
-        bans = plan_bans(host, protected)
+        rules = plan_rules(options, host, protected)
+        bans = plan_bans(host, protected, options)
         live = {version: finish() for version, finish in saving.items()}
     except Unable:
         return {"result": None}
     is_right = (
-        not any(rules.lines.values())
+        rules.are_right
         and record.sets == firewall_list.sha256(saved)
         and record.protected == firewall_list.digest_protected(protected)
         and firewall_list.holds(record, live)

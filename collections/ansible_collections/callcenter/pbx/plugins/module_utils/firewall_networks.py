@@ -18,7 +18,7 @@ from itertools import accumulate
 from typing import NamedTuple, Protocol
 
 BITS = {4: 32, 6: 128}
-_FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
+FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
 _MAPPED_PREFIX = 0xFFFF << 32  # ::ffff:0:0/96 holds the IPv4 addresses
 _MAPPED_LENGTH = 96
 
@@ -37,7 +37,7 @@ class Network(NamedTuple):
 
     def __str__(self) -> str:
         """Spell the network as the kernel lists it: canonical, a single address without its length."""
-        address = socket.inet_ntop(_FAMILY[self.version], self.first.to_bytes(BITS[self.version] // 8, "big"))
+        address = socket.inet_ntop(FAMILY[self.version], self.first.to_bytes(BITS[self.version] // 8, "big"))
         return address if self.length == BITS[self.version] else f"{address}/{self.length}"
 
 

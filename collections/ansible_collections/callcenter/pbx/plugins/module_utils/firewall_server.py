@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_networks i
     parse_network,
 )
 from ansible_collections.callcenter.pbx.plugins.module_utils.host_command import ENVIRONMENT, SYSTEM_PATH
+from ansible_collections.callcenter.pbx.plugins.module_utils.host_origin import ansible_source
 
 STATE_DIR = Path("/var/lib/callcenter-firewall")
 PROGRAMS = {4: "iptables", 6: "ip6tables"}
@@ -91,9 +94,9 @@ class Host:
 
     # -- iptables and ipset -----------------------------------------------------------------
 
-    def table(self, program: str) -> firewall.Table | None:
-        """Read a filter table, None where the program or the protocol is missing."""
-        text = self.output(f"{program}-save", "-t", "filter")
+    def table(self, program: str, name: str = "filter") -> firewall.Table | None:
+        """Read a table, None where the program or the protocol is missing."""
+        text = self.output(f"{program}-save", "-t", name)
         return None if text is None else firewall.parse_table(text)
 
     def docker_variant(self, default: firewall.Table) -> str:
@@ -178,6 +181,14 @@ class Host:
 
     # -- what is restored at boot -------------------------------------------------------------
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep `callcenter-firewall watch` from putting back what is being changed."""
+        STATE_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (STATE_DIR / "lock").open("w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
     def differing(self, files: dict[str, str]) -> dict[str, str]:
         """Return those of the saved files whose content is not the wanted one."""
         return {name: text for name, text in files.items() if read_text(STATE_DIR / name) != text}
@@ -201,23 +212,3 @@ def read_text(path: Path) -> str | None:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
-
-
-def ansible_source() -> str | None:
-    """Return the address this module's SSH session comes from.
-
-    sudo keeps SSH_CONNECTION from us, not from our parents: the nearest one that still has it is asked.
-    """
-    process = os.getpid()
-    while process > 1:
-        directory = Path("/proc", str(process))
-        try:
-            source = firewall_host.ssh_source((directory / "environ").read_bytes())
-            process = firewall_host.parent_of(
-                (directory / "stat").read_text(encoding="utf-8", errors="replace")
-            )
-        except OSError:
-            return None
-        if source:
-            return source
-    return None

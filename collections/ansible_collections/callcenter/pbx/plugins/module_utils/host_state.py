@@ -66,6 +66,26 @@ def parse_units(text: str, wanted: Iterable[str]) -> dict[str, dict[str, bool]]:
     return units
 
 
+def astray(
+    wanted: Iterable[Mapping[str, Any]], files: Mapping[str, Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Return the entries whose path is there with another owner, group or mode than they say.
+
+    :param wanted: mappings with ``path``, ``owner`` (number of user and group, 0 unless given) and ``mode``
+        (octal text; any unless given)
+    :param files: what a survey found, by path
+    """
+    return [
+        one
+        for one in wanted
+        if (found := files[one["path"]])["exists"]
+        and (
+            {found["uid"], found["gid"]} != {int(one.get("owner", 0))}
+            or found["mode"] != one.get("mode", found["mode"])
+        )
+    ]
+
+
 def parse_daemon_config(text: str) -> tuple[dict[str, Any], str | None]:
     """Return Docker's daemon.json as (mapping, error); an empty file is an empty mapping.
 

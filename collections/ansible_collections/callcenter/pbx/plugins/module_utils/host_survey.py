@@ -10,7 +10,7 @@ import platform
 import shutil
 import stat
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,12 @@ COMPOSE_PLUGINS = (
     "/usr/lib/docker/cli-plugins/docker-compose",
     "/usr/local/libexec/docker/cli-plugins/docker-compose",
     "/usr/local/lib/docker/cli-plugins/docker-compose",
+)
+
+
+_UNEXPECTED = (
+    "The Docker engine answers but not as expected: {}. "
+    "See `journalctl -u docker` on the host, and restart it with `systemctl restart docker`."
 )
 
 
@@ -139,10 +145,7 @@ def ask_engine(docker: dict[str, Any], images: Sequence[str], containers: Sequen
         docker["images"] = {one: host_state.image_view(engine.image(one)) for one in images}
         docker["containers"] = {one: host_state.container_view(engine.container(one)) for one in containers}
     except DockerError as error:
-        raise EngineFault(
-            f"The Docker engine answers but not as expected: {error}. "
-            "See `journalctl -u docker` on the host, and restart it with `systemctl restart docker`."
-        ) from error
+        raise EngineFault(_UNEXPECTED.format(error)) from error
 
 
 def read_daemon_config() -> tuple[dict[str, Any], str | None]:
@@ -162,6 +165,7 @@ def survey(
     docker: bool = False,
     images: Sequence[str] = (),
     containers: Sequence[str] = (),
+    needs: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the result of the module `host_state`, whose options these are."""
     wants_docker = bool(docker or images or containers)
@@ -177,6 +181,37 @@ def survey(
     }
     try:
         state["docker"] = survey_docker(images, containers, may_connect)
+        if needs:
+            state["obstacles"], state["package_lock"] = survey_readiness(needs, state["docker"])
     except EngineFault as error:
         return {"changed": False, "failed": True, "msg": str(error)}
     return {"changed": False, "state": state}
+
+
+def survey_readiness(needs: Mapping[str, Any], docker: Mapping[str, Any]) -> tuple[list[str], str | None]:
+    """Return what keeps a container from being put here, and who is installing packages.
+
+    A host on which it runs has room for it: nothing is looked at there.
+
+    :raises EngineFault: the engine answers, but not as expected
+    """
+    # Loaded by those who ask alone.
+    from ansible_collections.callcenter.pbx.plugins.module_utils import host_readiness
+    from ansible_collections.callcenter.pbx.plugins.module_utils.host_origin import ansible_source
+
+    own = needs.get("container") or ""
+    if docker["containers"].get(own, {}).get("running"):
+        return [], host_readiness.package_lock()
+    published: dict[str, str] = {}
+    networks = host_readiness.docker_networks(docker["daemon_config"])
+    if docker["running"]:
+        from ansible_collections.callcenter.pbx.plugins.module_utils.docker_engine import DockerError
+
+        try:
+            networks, published = host_readiness.ask_engine(own)
+        except DockerError as error:
+            raise EngineFault(_UNEXPECTED.format(error)) from error
+    elif needs.get("daemon_config"):
+        networks = host_readiness.docker_networks({**docker["daemon_config"], **needs["daemon_config"]})
+    found = host_readiness.faults(needs, networks, published, ansible_source())
+    return found, host_readiness.package_lock()

@@ -17,21 +17,30 @@ Network = IPv4Network | IPv6Network
 INTERNAL_CONTEXTS = ("internal", "from-internal")
 """Contexts an extension may be in."""
 
+ABROAD_CONTEXT = "from-internal"
+"""The class of phones that may call other countries, as far as the site allows any."""
+
 SECOND_TRUNK_CONTEXT = "from-pstn"
 """The inbound context that always exists, with or without a trunk that lands in it."""
 
 RESERVED_CONTEXTS = (
     *INTERNAL_CONTEXTS,
     "admit",
+    "admit-inbound",
+    "answered",
     "as-written",
     "called",
     "caller-number",
     "extensions",
     "registered",
     "outbound",
+    "outbound-answered",
     "outbound-call",
     "outbound-leg",
+    "outbound-over",
     "outbound-policy",
+    "outbound-policy-abroad",
+    "outbound-seconds",
     "emergency",
     "emergency-call",
     "emergency-caller",
@@ -62,6 +71,7 @@ RESERVED_OBJECTS = (
     "transport",
     "transport-udp",
     "transport-tcp",
+    "transport-local",
     "trunk",
     "health-check",
 )
@@ -119,6 +129,9 @@ class Extension:
     """A phone: ``number`` names it everywhere; ``ring_seconds`` is how long it rings when dialled.
 
     The caller IDs are empty where those of the site are shown.
+    ``media_networks``: where its audio comes from besides the address it registers from.
+    ``networks``: where it may register and call from; empty for anywhere.
+    ``max_ringing``: how many calls ring it at once, at most.
     ``qualify_seconds``: how often it is asked whether it is there; 0 is never.
     """
 
@@ -131,6 +144,14 @@ class Extension:
     qualify_seconds: int
     caller_id_number: str = ""
     emergency_caller_id_number: str = ""
+    media_networks: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    max_ringing: int = 4
+
+    @property
+    def may_call_abroad(self) -> bool:
+        """Whether the class of the phone reaches ``abroad_prefixes``."""
+        return self.context == ABROAD_CONTEXT
 
 
 @dataclass(frozen=True)
@@ -146,7 +167,10 @@ class CatchAll:
 class Trunk:
     """A carrier: identified by source address alone; outbound only with a ``termination_host``.
 
-    Without ``auth_username`` the carrier knows us by address alone. ``emergency``: may carry emergency calls.
+    Without ``auth_username`` the carrier knows us by address alone. ``auth_realm``: whose challenges get an
+    answer, empty for any. ``emergency``: may carry emergency calls. ``media_networks``: where more of its
+    audio comes from than ``identify_networks``. ``max_calls``: how many may come in at once, None for as many
+    as from all. ``accept_wide_networks``: ``identify_networks`` may be wider than the carrier publishes.
     """
 
     name: str
@@ -155,11 +179,15 @@ class Trunk:
     contacts: tuple[str, ...]
     termination_host: str
     auth_username: str
+    auth_realm: str
     transport: str
     emergency: bool
     codecs: tuple[str, ...]
     qualify_seconds: int
     catch_all: CatchAll | None
+    media_networks: tuple[str, ...] = ()
+    max_calls: int | None = None
+    accept_wide_networks: bool = False
 
     @property
     def has_credentials(self) -> bool:
@@ -201,7 +229,11 @@ class Emergency:
 
 @dataclass(frozen=True)
 class Outbound:
-    """What extensions may dial outside and how it is presented; ``trunks`` are tried in this order."""
+    """What extensions may dial outside and how it is presented; ``trunks`` are tried in this order.
+
+    ``abroad_prefixes``: what phones of the context `from-internal` may dial besides ``allowed_prefixes``.
+    ``reserved_calls``: how many of the site's calls carriers leave to its phones, whatever comes in.
+    """
 
     trunks: tuple[str, ...]
     caller_id_number: str
@@ -213,10 +245,22 @@ class Outbound:
     ring_seconds: int
     allowed_prefixes: tuple[str, ...]
     denied_prefixes: tuple[str, ...]
+    abroad_prefixes: tuple[str, ...]
+    max_minutes_per_day: int
+    reserved_calls: int
     max_call_seconds: int
     max_calls: int
     max_calls_per_extension: int
     emergency: Emergency
+
+
+@dataclass(frozen=True)
+class Local:
+    """Phones of ``networks`` reach the server by ``address`` and ``sip_port``, and are told that address."""
+
+    networks: tuple[str, ...]
+    address: str
+    sip_port: int
 
 
 class Range(NamedTuple):
@@ -257,6 +301,7 @@ class Model:
 
     public_address: IPv4Address | None
     sip_port: int
+    local: Local
     rtp_ports: RtpPorts
     max_calls: int
     extensions: tuple[Extension, ...]
@@ -269,6 +314,9 @@ class Model:
     never_block: tuple[str, ...]
     allow_weak_passwords: bool
     allow_reserved_addresses: bool
+    asymmetric_routes: bool
+    sip_tcp: bool
+    container_network: str
     overlap: tuple[str, ...]
     unread: frozenset[str]
 
@@ -295,6 +343,11 @@ class Model:
         """The same for emergency calls, then every other trunk that has a way out."""
         everybody = dict.fromkeys([*self.outbound_trunks, *self.trunks])
         return tuple(trunk for trunk in everybody if trunk.termination_host and trunk.emergency)
+
+    @property
+    def max_inbound_calls(self) -> int:
+        """How many calls carriers may bring in at once."""
+        return max(0, self.max_calls - self.outbound.reserved_calls)
 
     @property
     def inbound_contexts(self) -> tuple[str, ...]:

@@ -6,15 +6,12 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
-from pathlib import Path
-
-import yaml
 
 from .block_list import RESERVED
 from .firewall_networks import Reach
 from .model import Fault, Model, Network, Range, overlap, parse_network, parse_range
+from .model_carriers import CARRIERS_FILE, carriers
 
-CARRIERS_FILE = Path(__file__).with_name("model_carriers.yml")
 LOOPBACK = (("loopback", IPv4Network("127.0.0.0/8")), ("loopback", IPv6Network("::1/128")))
 
 
@@ -31,9 +28,9 @@ class Published:
 
 @functools.cache
 def published() -> tuple[Published, ...]:
-    """Return the networks of the data file beside this module."""
+    """Return the networks of every carrier that is known."""
     found = []
-    for carrier in yaml.safe_load(CARRIERS_FILE.read_text(encoding="utf-8")).values():
+    for carrier in carriers().values():
         for kind in ("signalling", "media"):
             for region, text in carrier[kind].items():
                 network = parse_network(text)
@@ -51,21 +48,27 @@ def _identify(model: Model) -> Iterator[tuple[str, str, Network]]:
                 yield trunk.name, text, network
 
 
+def _media(model: Model) -> Iterator[tuple[str, str, Network]]:
+    """Yield (whose, text as written, network) of every entry of media_networks."""
+    owners = [
+        *((f"pbx_trunks[{one.name}]", one.media_networks) for one in model.trunks),
+        *((f"pbx_extensions[{one.number}]", one.media_networks) for one in model.extensions),
+    ]
+    for owner, texts in owners:
+        for text in texts:
+            network = parse_network(text)
+            if network is not None:
+                yield owner, text, network
+
+
 def protected_networks(model: Model) -> list[tuple[str, str]]:
     """Return (why, network) of everything that may never be blocked, each network once.
 
     A carrier's published networks are included when one of the trunks is identified by any of them.
     """
     found = {text: f"trunk {name}" for name, text, _network in _identify(model)}
-    used = {
-        one.carrier
-        for _name, _text, network in _identify(model)
-        for one in published()
-        if overlap(one.network, network)
-    }
-    for one in published():
-        if one.carrier in used:
-            found.setdefault(str(one.network), f"{one.carrier}, {one.kind} {one.region}")
+    for one in used_carriers(model):
+        found.setdefault(str(one.network), f"{one.carrier}, {one.kind} {one.region}")
     if model.public_address is not None:
         found.setdefault(str(model.public_address), "pbx_public_address")
     for why, loopback in LOOPBACK:
@@ -73,6 +76,28 @@ def protected_networks(model: Model) -> list[tuple[str, str]]:
     for text in model.never_block:
         found.setdefault(text, "pbx_never_block")
     return [(why, text) for text, why in found.items()]
+
+
+def expected_networks(model: Model) -> list[str]:
+    """Return the IPv4 networks that calls and audio are expected from: the carriers' and the site's own."""
+    found = [str(one.network) for one in used_carriers(model)]
+    for trunk in model.trunks:
+        found += [*trunk.identify_networks, *trunk.media_networks]
+    for extension in model.extensions:
+        found += extension.media_networks
+    found += model.local.networks
+    return [text for text in dict.fromkeys(found) if ":" not in text]
+
+
+def used_carriers(model: Model) -> list[Published]:
+    """Return the published networks of every carrier that one of the trunks is identified by."""
+    used = {
+        one.carrier
+        for _name, _text, network in _identify(model)
+        for one in published()
+        if overlap(one.network, network)
+    }
+    return [one for one in published() if one.carrier in used]
 
 
 def trunk_overlap_faults(model: Model) -> Iterator[Fault]:
@@ -111,6 +136,14 @@ def width_faults(model: Model) -> Iterator[Fault]:
                 f"identify network {text} of {name} is wider than /{widest}",
                 "Everybody in it may call as the carrier; write the networks that your carrier publishes",
             )
+    for owner, text, media in _media(model):
+        widest = WIDEST_CARRIER[media.version]
+        if media.prefixlen < widest:
+            yield Fault(
+                owner.partition("[")[0],
+                f"media_networks {text} of {owner} is wider than /{widest}",
+                "Everybody in it may send audio into calls; write the networks that the audio comes from",
+            )
     for text in model.never_block:
         never = parse_network(text)
         if never is not None and never.prefixlen < WIDEST_NEVER[never.version]:
@@ -139,6 +172,28 @@ def reserved_faults(model: Model) -> Iterator[Fault]:
             f"{model.public_address} is in a {why}, which nobody outside can reach",
             f"Write the address that phones and the carrier reach, as seen from outside; {remedy}",
         )
+
+
+def container_network_faults(model: Model) -> Iterator[Fault]:
+    """A network of the container that has room for others, or that somebody else has."""
+    text = model.container_network
+    found = parse_network(text)
+    if found is None:
+        return
+    if found.version != 4 or found.prefixlen != 30 or not found.is_private:
+        yield Fault(
+            "pbx_container_network",
+            f"{text} is no private network of four IPv4 addresses",
+            "Write a /30 that nothing else on the server uses, as 172.30.255.252/30",
+        )
+    for other in model.local.networks:
+        network = parse_network(other)
+        if network is not None and overlap(found, network):
+            yield Fault(
+                "pbx_container_network",
+                f"{text} lies in {other} of pbx_local_networks",
+                "Write a /30 that nothing else on the server uses, as 172.30.255.252/30",
+            )
 
 
 def _reserved(text: str) -> str | None:
@@ -191,9 +246,15 @@ def block_url_warnings(model: Model) -> Iterator[Fault]:
             )
 
 
-def identify_warnings(model: Model) -> Iterator[Fault]:
+def wide_network_faults(model: Model) -> Iterator[Fault]:
     """Identify entries that believe more sources than needed: a trunk's context is unauthenticated."""
+    if not model.is_read("pbx_trunks[].accept_wide_networks"):
+        return
+    accept = "to accept that, write accept_wide_networks: true in the trunk"
+    trusting = {trunk.name for trunk in model.trunks if trunk.accept_wide_networks}
     for name, text, network in _identify(model):
+        if name in trusting:
+            continue
         wider = [
             one
             for one in published()
@@ -206,11 +267,13 @@ def identify_warnings(model: Model) -> Iterator[Fault]:
                 "pbx_trunks",
                 f"identify network {text} of {name} is wider than what {wider[0].carrier} publishes",
                 f"Every address in it may place calls without a password; narrow it to "
-                f"{', '.join(str(one.network) for one in wider)} (as published in {wider[0].as_published})",
+                f"{', '.join(str(one.network) for one in wider)} (as published in {wider[0].as_published}), "
+                f"or, {accept}",
             )
         if model.public_address is not None and model.public_address in network:
             yield Fault(
                 "pbx_trunks",
                 f"identify network {text} of {name} contains pbx_public_address {model.public_address}",
-                "Whatever reaches the PBX under its own address is believed to be the carrier; remove it",
+                "Whatever reaches the PBX under its own address is believed to be the carrier; remove it, "
+                f"or, {accept}",
             )

@@ -23,6 +23,8 @@ from .model import (
     Trunk,
     parse_range,
 )
+from .model_carriers import realm_at
+from .model_local import read_local
 from .model_read_outbound import read_outbound
 from .model_reader import (
     CODECS,
@@ -46,8 +48,10 @@ from .model_reader import (
     sip_uri,
     web_address,
 )
+from .model_zones import UTC, time_zone
 
 DIAL_OPTIONS = "tTkKhHrR"
+ANY_REALM = "*"
 SOME_HOST = "unread.invalid"
 """In place of a termination_host that could not be read: the trunk has one, whatever it is."""
 
@@ -69,6 +73,9 @@ def _extension(reader: Reader) -> Extension:
         qualify_seconds=reader.integer("qualify_seconds", 0, 3600, default=60),
         caller_id_number=reader.text("caller_id_number", e164, default=None),
         emergency_caller_id_number=reader.text("emergency_caller_id_number", e164, default=None),
+        media_networks=reader.texts("media_networks", network, default=[]),
+        networks=reader.texts("networks", network, default=[]),
+        max_ringing=reader.integer("max_ringing", 1, 1000, default=4),
     )
     reader.done()
     return found
@@ -98,6 +105,24 @@ def _qualify_seconds(reader: Reader) -> int:
     return seconds
 
 
+def _auth_realm(reader: Reader, termination: str) -> str:
+    realm = reader.text(
+        "auth_realm",
+        pattern(
+            r"(?![=>])[!#-\[\]-~]([ !#-\[\]-~]{0,78}[!#-\[\]-~])?",
+            f"write the realm of the carrier's challenge, without its quotes, or {ANY_REALM} for any",
+        ),
+        default=realm_at(termination) or ANY_REALM,
+    )
+    if reader.has("auth_realm") and not reader.has("auth_username") and reader.is_read("auth_username"):
+        reader.fault(
+            "auth_realm",
+            "is of no use without an auth_username",
+            "Add the auth_username, or remove it: a carrier that knows us by address does not challenge",
+        )
+    return "" if realm == ANY_REALM else realm
+
+
 def _trunk(reader: Reader) -> Trunk:
     name = reader.text(
         "name",
@@ -124,11 +149,15 @@ def _trunk(reader: Reader) -> Trunk:
             pattern(r"[!-=?-~][!-~]{0,79}", "write 1 to 80 printable characters, no blanks, the first not >"),
             default=None,
         ),
+        auth_realm=_auth_realm(reader, termination),
         transport=reader.text("transport", one_of("udp", "tcp"), default="udp", stand_in="udp"),
         emergency=reader.boolean("emergency", True),
         codecs=reader.texts("codecs", codec, default=list(CODECS), least=1) or CODECS,
         qualify_seconds=_qualify_seconds(reader),
         catch_all=_catch_all(reader),
+        media_networks=reader.texts("media_networks", network, default=[]),
+        max_calls=reader.integer("max_calls", 1, 10000, default=1) if reader.has("max_calls") else None,
+        accept_wide_networks=reader.boolean("accept_wide_networks", False),
     )
     for contact in found.contacts:
         said = contact.partition(";transport=")[2] or found.transport
@@ -264,6 +293,7 @@ def read_model(variables: object) -> tuple[Model, list[Fault]]:
     model = Model(
         public_address=public_address,
         sip_port=sip_port,
+        local=read_local(top),
         rtp_ports=_rtp_ports(top.mapping("pbx_rtp_ports", {"first": 10000, "last": 10100})),
         max_calls=max_calls,
         extensions=extensions,
@@ -284,9 +314,13 @@ def read_model(variables: object) -> tuple[Model, list[Fault]]:
         never_block=top.texts("pbx_never_block", network, default=[]),
         allow_weak_passwords=top.boolean("pbx_allow_weak_passwords", False),
         allow_reserved_addresses=top.boolean("pbx_allow_reserved_addresses", False),
+        asymmetric_routes=top.boolean("pbx_asymmetric_routes", False),
+        sip_tcp=top.boolean("pbx_sip_tcp", True),
+        container_network=top.text("pbx_container_network", network, default="172.30.255.252/30"),
         overlap=_overlap(top, extensions),
         unread=frozenset(),
     )
+    top.text("pbx_time_zone", time_zone, default=UTC)
     top.texts("pbx_dns_servers", address, default=[])
     top.texts("pbx_apt_options", pattern(r"[A-Za-z0-9:_-]+=[^\s]*", "write Name::Option=value"), default=[])
     for name in ("pbx_secrets", "pbx_secrets_next"):

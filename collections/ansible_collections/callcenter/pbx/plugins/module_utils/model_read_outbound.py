@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .model import NORTH_AMERICA, Emergency, Outbound
+from .model_prefixes import costly_prefixes
 from .model_reader import UNREAD, Reader, e164, pattern, prefix
 
 
@@ -72,8 +73,11 @@ def read_outbound(reader: Reader, most_calls: int) -> Outbound:
         ),
         verified_numbers=reader.texts("verified_numbers", e164, default=[]),
         ring_seconds=reader.integer("ring_seconds", 5, 300, default=30),
-        allowed_prefixes=reader.texts("allowed_prefixes", prefix, default=["+"]),
-        denied_prefixes=reader.texts("denied_prefixes", prefix, default=[]),
+        allowed_prefixes=reader.texts("allowed_prefixes", prefix, default=[f"+{country}"]),
+        denied_prefixes=reader.texts("denied_prefixes", prefix, default=costly_prefixes(country)),
+        abroad_prefixes=reader.texts("abroad_prefixes", prefix, default=[]),
+        max_minutes_per_day=reader.integer("max_minutes_per_day", 1, 1_000_000, default=600),
+        reserved_calls=reader.integer("reserved_calls", 0, 10000, default=most_calls // 5),
         max_call_seconds=reader.integer("max_call_seconds", 60, 86400, default=14400),
         max_calls=calls,
         max_calls_per_extension=reader.integer("max_calls_per_extension", 0, 10000, default=min(4, calls)),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from .model import RESERVED_CONTEXTS, RESERVED_OBJECTS, Fault, Model, Report
 from .model_dialling import direct_patterns, emergency_numbers, outbound_patterns
+from .model_local import local_faults
 from .model_networks import (
     blacklist_faults,
     block_url_warnings,
-    identify_warnings,
+    container_network_faults,
     reserved_faults,
     trunk_overlap_faults,
+    wide_network_faults,
     width_faults,
 )
 from .model_read import read_model
@@ -131,6 +133,12 @@ def context_faults(model: Model) -> Iterator[Fault]:
                 f"trunk {trunk.name} lands in '{trunk.context}', a context of the PBX itself",
                 "A carrier's callers are not authenticated: give them a context of their own, as from-twilio",
             )
+        if trunk.context.startswith("site-"):
+            yield Fault(
+                "pbx_trunks",
+                f"trunk {trunk.name} lands in '{trunk.context}', a context of the site's own dialplan",
+                "Phones reach those; give the carrier's callers another, as from-twilio",
+            )
     catch_alls: dict[tuple[str, str], str] = {}
     for trunk in model.trunks:
         for prefix in trunk.catch_all.prefixes if trunk.catch_all else ():
@@ -159,7 +167,7 @@ def outbound_faults(model: Model) -> Iterator[Fault]:
             "no trunk with a termination_host may carry emergency calls",
             "Remove emergency: false from one, or write pbx_outbound.emergency.enabled: false",
         )
-    for prefix in set(out.allowed_prefixes) & set(out.denied_prefixes):
+    for prefix in {*out.allowed_prefixes, *out.abroad_prefixes} & set(out.denied_prefixes):
         yield Fault("pbx_outbound", f"prefix {prefix} is both allowed and denied", "Remove it from one list")
     most = min(model.max_calls, model.rtp_ports.calls(out.emergency.reserved_calls))
     if (
@@ -185,6 +193,39 @@ def outbound_faults(model: Model) -> Iterator[Fault]:
         yield Fault(
             "pbx_outbound.emergency", f"{number} is both an emergency and a test number", "Remove one"
         )
+
+
+def transport_faults(model: Model) -> Iterator[Fault]:
+    """Trunks over a transport that the PBX does not speak."""
+    for trunk in model.trunks:
+        if trunk.transport == "tcp" and not model.sip_tcp and model.is_read("pbx_sip_tcp"):
+            yield Fault(
+                "pbx_trunks",
+                f"trunk {trunk.name} speaks TCP, and pbx_sip_tcp is false",
+                "Write pbx_sip_tcp: true, or let the trunk speak UDP",
+            )
+
+
+def inbound_faults(model: Model) -> Iterator[Fault]:
+    """Limits that leave carriers no place, or that nothing reaches."""
+    if not model.is_read("pbx_max_calls", "pbx_outbound.reserved_calls"):
+        return
+    reserved, most = model.outbound.reserved_calls, model.max_calls
+    if reserved >= most:
+        yield Fault(
+            "pbx_outbound.reserved_calls",
+            f"{reserved} of pbx_max_calls {most} leaves none for calls that come in",
+            f"Lower it to {most - 1}",
+        )
+        return
+    for trunk in model.trunks:
+        if trunk.max_calls is not None and trunk.max_calls > model.max_inbound_calls:
+            yield Fault(
+                "pbx_trunks",
+                f"max_calls {trunk.max_calls} of {trunk.name} is more than may come in: pbx_max_calls is "
+                f"{most}, and {reserved} of them are kept for phones",
+                f"Lower it to {model.max_inbound_calls}",
+            )
 
 
 def caller_id_faults(model: Model) -> Iterator[Fault]:
@@ -228,6 +269,7 @@ def port_faults(model: Model) -> Iterator[Fault]:
         yield Fault(
             "pbx_rtp_ports", f"first {ports.first} is odd", "Begin with an even port: media takes even ports"
         )
+        return  # how many calls they carry is known once they begin right
     if model.is_read("pbx_sip_port") and ports.first <= model.sip_port <= ports.last:
         yield Fault("pbx_rtp_ports", f"{written} contains pbx_sip_port {model.sip_port}", "Move one of them")
     reserved = model.outbound.emergency.reserved_calls
@@ -258,8 +300,13 @@ RULES: tuple[Rule, ...] = (
     outbound_faults,
     caller_id_faults,
     port_faults,
+    local_faults,
     trunk_overlap_faults,
     width_faults,
+    wide_network_faults,
+    transport_faults,
+    inbound_faults,
+    container_network_faults,
     reserved_faults,
     blacklist_faults,
 )
@@ -277,11 +324,14 @@ def extension_warnings(model: Model) -> Iterator[Fault]:
             )
 
 
-WARNINGS: tuple[Rule, ...] = (identify_warnings, block_url_warnings, extension_warnings)
+WARNINGS: tuple[Rule, ...] = (block_url_warnings, extension_warnings)
 
 
-def check_model(variables: object) -> Report:
-    """Check the ``pbx_*`` variables, the passwords among them, and report everything. Never raises."""
+def check_model(variables: object, elsewhere: Collection[str] = ()) -> Report:
+    """Check the ``pbx_*`` variables, the passwords among them, and report everything. Never raises.
+
+    :param elsewhere: names whose passwords other servers of the site use: they share the vault
+    """
     model, faults = read_model(variables)
     given = variables if isinstance(variables, dict) else {}
     secrets, previous, following = (
@@ -292,5 +342,5 @@ def check_model(variables: object) -> Report:
     faults += previous_faults(model, previous, secrets)
     faults += next_faults(model, following, secrets)
     warnings = [warning for rule in WARNINGS for warning in rule(model)]
-    warnings += secret_warnings(model, secrets, previous, following)
+    warnings += secret_warnings(model, secrets, previous, following, elsewhere)
     return Report(tuple(dict.fromkeys(faults)), tuple(dict.fromkeys(warnings)))

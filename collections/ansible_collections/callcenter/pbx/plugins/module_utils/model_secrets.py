@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from .conf import value_problem
 from .model import Fault, Model, is_named
 
 SHORTEST = 12
+SHORTEST_OF_TRUNK = 16
+"""A trunk's is worth money to whoever has it, and no person types it."""
+
 LONGEST = 128
 FEWEST_DIFFERENT = 6
 
@@ -37,6 +40,10 @@ _SEQUENCES = (
 )
 
 
+OWNERS = (("pbx_extensions", "number"), ("pbx_trunks", "name"))
+"""The lists whose items have passwords, and the key that a password goes by."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """Whose passwords one mapping may hold: extensions, trunks, and how messages say so."""
@@ -57,13 +64,27 @@ PREVIOUS = Kind(True, False, "extension")
 NEXT = Kind(False, True, "trunk with an auth_username")
 
 
-def weakness(password: str, owners: tuple[str, ...]) -> str | None:
-    """Say why ``password`` is easy to guess, or return None. ``owners``: the names it belongs to."""
+def is_mixed(password: str) -> bool:
+    """Tell whether a digit, a small and a capital letter are in it: Twilio takes no other."""
+    return all(any(map(kind, password)) for kind in (str.isdigit, str.islower, str.isupper))
+
+
+def shortest(name: str) -> int:
+    """Return how many characters the password of an extension or trunk must have."""
+    return SHORTEST if name.isdigit() else SHORTEST_OF_TRUNK
+
+
+def weakness(password: str, owners: tuple[str, ...], least: int = SHORTEST) -> str | None:
+    """Say why ``password`` is easy to guess, or return None.
+
+    :param owners: the names it belongs to
+    :param least: how many characters it must have
+    """
     lowered = password.lower()
     if lowered.strip(_DECORATION) in _WELL_KNOWN:
         return "is a well-known password with or without digits around it"
-    if len(password) < SHORTEST:
-        return f"is shorter than {SHORTEST} characters"
+    if len(password) < least:
+        return f"is shorter than {least} characters"
     if any(owner and owner.lower() in lowered for owner in owners):
         return "contains the number or name it belongs to"
     if len(set(password)) < FEWEST_DIFFERENT:
@@ -178,12 +199,13 @@ def _guessable(
     owners = wanted(model)
     owner_of = dict(taken)
     for name, secret in secrets.items():
-        weak = weakness(secret, owners[name])
+        weak = weakness(secret, owners[name], shortest(name))
         if weak:
             yield Fault(
                 f"{variable}[{name}]",
                 weak,
-                f"Choose {SHORTEST} or more random characters (in a lab: pbx_allow_weak_passwords: true)",
+                f"Choose {shortest(name)} or more random characters "
+                "(in a lab: pbx_allow_weak_passwords: true)",
             )
         elif secret in owner_of:
             yield Fault(
@@ -195,9 +217,13 @@ def _guessable(
 
 
 def secret_warnings(
-    model: Model, secrets: object, previous: object = None, following: object = None
+    model: Model,
+    secrets: object,
+    previous: object = None,
+    following: object = None,
+    elsewhere: Collection[str] = (),
 ) -> Iterator[Fault]:
-    """Yield the names in the three mappings that nothing uses."""
+    """Yield the names in the three mappings that nothing uses, here or ``elsewhere``."""
     for variable, found, kind in (
         ("pbx_secrets", secrets, CURRENT),
         ("pbx_secrets_previous", previous, PREVIOUS),
@@ -209,7 +235,7 @@ def secret_warnings(
             continue
         known = kind.names(model)
         for name in found:
-            if name not in known:
+            if name not in known and name not in elsewhere:
                 yield Fault(
                     f"{variable}[{str(name)[:40]}]",
                     f"belongs to no {kind.owners}",

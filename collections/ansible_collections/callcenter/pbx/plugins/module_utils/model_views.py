@@ -64,14 +64,6 @@ def auth_names(model: Model, extension: Extension) -> list[str]:
     return [f"{extension.number}-iauth", *former]
 
 
-# --- Limits ------------------------------------------------------------------------------------------
-
-
-def max_files(calls: int) -> int:
-    """Return how many open files that many calls need: ten each, and what Asterisk itself has open."""
-    return 10 * calls + 1000
-
-
 # --- Dialling -------------------------------------------------------------------------------------
 
 
@@ -125,10 +117,22 @@ def inbound_routes(model: Model, context: str) -> list[dict[str, Any]]:
     return routes
 
 
-def policy(model: Model) -> list[dict[str, str]]:
-    """Return the destination policy as patterns; Asterisk takes the longest matching one."""
+def max_calls_into(model: Model, context: str) -> int:
+    """Return how many calls may be in one inbound context at once."""
+    own = [trunk.max_calls for trunk in model.trunks if trunk.context == context]
+    if not own or None in own:
+        return model.max_inbound_calls
+    return min(model.max_inbound_calls, sum(filter(None, own)))
+
+
+def policy(model: Model, abroad: bool = False) -> list[dict[str, str]]:
+    """Return the destination policy as patterns; Asterisk takes the longest matching one.
+
+    :param abroad: that of phones which may call abroad
+    """
     out = model.outbound
-    verdicts = dict.fromkeys(out.allowed_prefixes, "allowed") | dict.fromkeys(out.denied_prefixes, "denied")
+    allowed = [*out.allowed_prefixes, *(out.abroad_prefixes if abroad else ())]
+    verdicts = dict.fromkeys(allowed, "allowed") | dict.fromkeys(out.denied_prefixes, "denied")
     verdicts.setdefault("+", "denied")
     return [{"exten": f"_{prefix}!", "verdict": verdicts[prefix]} for prefix in sorted(verdicts)]
 
@@ -157,12 +161,18 @@ def config_view(model: Model) -> dict[str, Any]:
     view: dict[str, Any] = {
         "public_address": str(model.public_address),
         "sip_port": model.sip_port,
+        "sip_tcp": model.sip_tcp,
+        "local": (
+            {"address": model.local.address, "sip_port": model.local.sip_port}
+            if model.local.networks
+            else None
+        ),
         "rtp_first": model.rtp_ports.first,
         "rtp_last": model.rtp_ports.last_odd,
         "rtp_streams": model.rtp_ports.streams,
         "ordinary_legs": model.rtp_ports.streams - 2 * out.emergency.reserved_calls,
-        "max_files": max_files(model.max_calls + out.emergency.reserved_calls),
         "max_calls": model.max_calls,
+        "max_inbound_calls": model.max_inbound_calls,
         "entity_id": _entity_id(model),
         "realm": SIP_REALM,
         "extensions": [
@@ -178,6 +188,10 @@ def config_view(model: Model) -> dict[str, Any]:
                 "dial": dial_target(extension),
                 "caller_id_number": extension.caller_id_number,
                 "emergency_caller_id_number": extension.emergency_caller_id_number,
+                "networks": extension.networks,
+                "may_call_abroad": extension.may_call_abroad,
+                # Each of its contacts rings by a channel of its own.
+                "max_ringing": extension.max_ringing * extension.max_contacts,
             }
             for extension in model.extensions
         ],
@@ -197,7 +211,11 @@ def config_view(model: Model) -> dict[str, Any]:
             for trunk in model.trunks
         ],
         "inbound": [
-            {"context": context, "routes": inbound_routes(model, context)}
+            {
+                "context": context,
+                "routes": inbound_routes(model, context),
+                "max_calls": max_calls_into(model, context),
+            }
             for context in model.inbound_contexts
         ],
         "caller_spellings": [way._asdict() for way in caller_spellings(model)],
@@ -212,6 +230,9 @@ def config_view(model: Model) -> dict[str, Any]:
             "patterns": [way._asdict() for way in outbound_patterns(model)],
             "direct_patterns": [way._asdict() for way in direct_patterns(model)],
             "policy": policy(model),
+            "policy_abroad": policy(model, abroad=True),
+            "country_code": out.country_code,
+            "max_seconds_per_day": 60 * out.max_minutes_per_day,
         },
         "emergency": {
             "enabled": out.emergency.enabled,
@@ -251,7 +272,12 @@ def auth_view(
         for name, accepted in zip(auth_names(model, extension), (secrets, previous or {}), strict=False)
     ]
     carriers = [
-        {"name": f"{trunk.name}-auth", "username": trunk.auth_username, "password": secrets[trunk.name]}
+        {
+            "name": f"{trunk.name}-auth",
+            "username": trunk.auth_username,
+            "password": secrets[trunk.name],
+            "realm": trunk.auth_realm,
+        }
         for trunk in model.trunks
         if trunk.has_credentials
     ]
@@ -261,7 +287,11 @@ def auth_view(
 
 def required_objects(model: Model) -> list[dict[str, str]]:
     """Return every object that must exist in the running PBX, in the words of `pjsip show <type> <name>`."""
-    found = [("transport", "transport-udp"), ("transport", "transport-tcp"), ("endpoint", "health-check")]
+    found = [("transport", "transport-udp"), ("endpoint", "health-check")]
+    if model.sip_tcp:
+        found.append(("transport", "transport-tcp"))
+    if model.local.networks:
+        found.append(("transport", "transport-local"))
     for trunk in model.trunks:
         found.append(("endpoint", trunk.name))
         if trunk.identify_networks:

@@ -54,11 +54,26 @@ class Phone:
 
 
 @dataclass(frozen=True)
+class LocalServer:
+    """Where phones of the server's own networks register: an IPv4 address of these, and one port for UDP."""
+
+    networks: tuple[str, ...]
+    address: str
+    sip_port: int
+
+    @property
+    def host(self) -> str:
+        """The address as typed into one field."""
+        return f"{self.address}:{self.sip_port}"
+
+
+@dataclass(frozen=True)
 class Server:
     """Where phones register: an IPv4 address, and one port for UDP and TCP."""
 
     address: str
     sip_port: int
+    local: LocalServer | None = None
 
     @property
     def host(self) -> str:

@@ -13,6 +13,8 @@ import os
 import time
 from pathlib import Path
 
+from ansible_collections.callcenter.pbx.plugins.module_utils.untrusted import is_regular, open_regular
+
 NAME = "registrations.pcap"
 FILE_MODE = 0o640
 MOST_BYTES = 64 * 1024 * 1024
@@ -37,7 +39,11 @@ class CaptureFiles:
         if not self.directory.is_dir():
             # Before the first container there is nothing to watch.
             return
-        handle = os.open(self.directory / NAME, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, FILE_MODE)
+        active = self.directory / NAME
+        if not is_regular(active):
+            # Not a link, a pipe or a socket that somebody in the container has put there.
+            active.unlink(missing_ok=True)
+        handle = open_regular(active, os.O_WRONLY | os.O_CREAT, FILE_MODE)
         try:
             os.fchown(handle, self.uid, self.gid)
             os.fchmod(handle, FILE_MODE)
@@ -51,14 +57,22 @@ class CaptureFiles:
     def set_aside(self) -> None:
         """Rename the file Asterisk writes to and put an empty one in its place."""
         active = self.directory / NAME
-        if active.exists():
-            active.chmod(FILE_MODE)
+        if is_regular(active):
+            handle = open_regular(active)
+            try:
+                os.fchmod(handle, FILE_MODE)
+            finally:
+                os.close(handle)
             active.rename(self.directory / f"{NAME}.{time.time_ns()}")
         self.prepare()
 
     def read(self) -> list[bytes]:
-        """Return the content of all files, oldest first."""
-        return [path.read_bytes() for path in self._files()]
+        """Return the content of all files, oldest first; of a longer one the first `MOST_BYTES`."""
+        contents = []
+        for path in self._files():
+            with os.fdopen(open_regular(path), "rb") as stream:
+                contents.append(stream.read(MOST_BYTES))
+        return contents
 
     def prune(self) -> None:
         """Remove what was set aside without a request in it, and the oldest beyond `MOST_BYTES` together.
@@ -78,5 +92,5 @@ class CaptureFiles:
             path.unlink()
 
     def _files(self) -> list[Path]:
-        found = [path for path in self.directory.glob(f"{NAME}*") if path.is_file() and not path.is_symlink()]
+        found = [path for path in self.directory.glob(f"{NAME}*") if is_regular(path)]
         return sorted(found, key=lambda path: path.stat().st_mtime_ns)

@@ -20,6 +20,7 @@ from typing import Any
 from ansible_collections.callcenter.pbx.plugins.module_utils import release_conf
 from ansible_collections.callcenter.pbx.plugins.module_utils.sip_digest import parse_parameters
 from ansible_collections.callcenter.pbx.plugins.module_utils.sip_message import parse_message
+from ansible_collections.callcenter.pbx.plugins.module_utils.untrusted import printable
 
 NEW, OLD, UNKNOWN = "new", "old", "unknown"
 
@@ -289,7 +290,7 @@ def table(phones: Sequence[Mapping[str, Any]]) -> str:
         (
             str(phone["number"]),
             str(phone["name"]),
-            ", ".join(contact["address"] for contact in phone["contacts"]) or "-",
+            printable(", ".join(contact["address"] for contact in phone["contacts"])) or "-",
             _WORDS[phone["password"]],
             f"{phone['seen_at']} from {phone['seen_from']}" if phone["seen_at"] else "",
         )

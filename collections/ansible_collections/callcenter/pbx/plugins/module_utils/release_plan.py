@@ -80,7 +80,9 @@ def plan_activation(loaded: Iterable[Files], target: Files) -> Activation:
     reasons: dict[str, None] = {}
     for old in loaded:
         for name in changed_files(old, target):
-            for root in release_conf.roots(old, name) | release_conf.roots(target, name):
+            # A file that comes or goes has includers in one of the trees alone.
+            trees = [tree for tree in (old, target) if name in tree]
+            for root in frozenset().union(*(release_conf.roots(tree, name) for tree in trees)):
                 if root in RESTART_FILES:
                     if _meaning(old, root) != _meaning(target, root):
                         reasons[f"{root} is read only at start"] = None
@@ -89,6 +91,9 @@ def plan_activation(loaded: Iterable[Files], target: Files) -> Activation:
                 else:
                     commands.add(_COMMAND_OF.get(root, _RELOAD_EVERYTHING))
         reasons.update(dict.fromkeys(_restart_sections(old, target)))
+    if _RELOAD_EVERYTHING in commands:
+        # A second reload right behind it ran into the first: endpoints were gone, and once Asterisk itself.
+        commands = {_RELOAD_EVERYTHING}
     order = [_RELOAD_EVERYTHING, *_COMMAND_OF.values()]
     return Activation((*sorted(commands, key=order.index), *at_once), tuple(reasons))
 

@@ -16,7 +16,12 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.release_tree import
 
 
 def unchanged(
-    root_dir: str, container: str, image: str, files: Mapping[str, str], gid: int
+    root_dir: str,
+    container: str,
+    image: str,
+    files: Mapping[str, str],
+    inventory: Mapping[str, str],
+    gid: int,
 ) -> dict[str, Any]:
     """Return the result of a run that finds nothing to do as ``result``, None when there is work.
 
@@ -28,6 +33,7 @@ def unchanged(
     live = plan.live.release
     captures = CaptureFiles(Path(root_dir) / "logs", 0, gid)
     leftover = captures.exist() != bool(startup_commands(files))
-    if plan.changed or plan.deferred or not live or plan.loaded != (live,) or leftover:
+    recorded = tree.inventory() == dict(inventory)
+    if plan.changed or plan.deferred or not live or plan.loaded != (live,) or leftover or not recorded:
         return {"result": None}
     return {"result": {**done(Outcome(plan, live)), "diff": {"prepared": ""}}}

@@ -81,7 +81,10 @@ def rolled_back(failure: RolledBack, container: str) -> str:
 
 def difference(plan: Plan, files: Mapping[str, str], masker: Masker) -> str:
     """Return the differences of a plan, permissions and restart announced in lines of their own."""
-    notes = [f"permissions of {name} -> 0640 root:asterisk" for name in plan.live.astray]
+    notes = [
+        f"permissions of {name} -> {'0750' if name.endswith('/') else '0640'} root:asterisk"
+        for name in plan.live.astray
+    ]
     notes += [f"restart: {reason}" for reason in plan.activation.restart_reasons]
     return unified(plan.live.files, files, masker) + "".join(f"{note}\n" for note in notes)
 

@@ -4,6 +4,7 @@
     <base>/releases/<id>/               complete trees, each with a manifest of the files we manage
     <base>/releases/.staged/            a tree that is not valid yet
     <base>/state.json                   the releases a running Asterisk may have in memory
+    <base>/inventory.json               digests of the variables that were deployed last
 
 Everything is written so that a cut at any point leaves either the old state or the new one.
 """
@@ -24,10 +25,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 MANIFEST = ".release.json"
+PASSWORDS = "pjsip_auth.conf"
 FILE_MODE = 0o640
 DIR_MODE = 0o750
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _STAGED = ".staged"
+_DIRS = ("releases/", "config/")
+"""The directories that only Asterisk and root may look into, the live tree by its link."""
 
 
 class TreeBusy(Exception):
@@ -41,7 +45,7 @@ class Live:
     :param release: its id; '' when there is none, or when ``config`` is a plain directory
     :param files: content by name, of the managed files and of those now to be managed
     :param managed: names in its manifest
-    :param astray: managed files with other permissions than they should have
+    :param astray: managed files, and directories of `_DIRS`, with other permissions than they should have
     """
 
     release: str
@@ -64,6 +68,7 @@ class ReleaseTree:
         self.releases = base / "releases"
         self.link = base / "config"
         self._state = base / "state.json"
+        self._inventory = base / "inventory.json"
 
     # -- reading -------------------------------------------------------------------------
 
@@ -79,8 +84,11 @@ class ReleaseTree:
             if path.is_symlink() or not path.is_file():
                 continue
             files[name] = path.read_text(encoding="utf-8", errors="surrogateescape")
-            if name in wanted and not self._is_ours(path.stat()):
+            if name in wanted and not self._is_ours(path.stat(), FILE_MODE):
                 astray.append(name)
+        astray += [
+            name for name in _DIRS if managed and not self._is_ours((self.base / name).stat(), DIR_MODE)
+        ]
         return Live(release, files, managed, tuple(astray))
 
     def live_release(self) -> str:
@@ -108,6 +116,22 @@ class ReleaseTree:
         except (FileNotFoundError, ValueError, KeyError):
             return ()
 
+    def edited(self) -> tuple[str, ...]:
+        """Return the files of the live tree that are no longer what was released."""
+        return tuple(
+            name
+            for name, digest in sorted(self._manifest(self.link).items())
+            if not (self.link / name).is_file()
+            or _sha256((self.link / name).read_text(encoding="utf-8", errors="surrogateescape")) != digest
+        )
+
+    def inventory(self) -> dict[str, str]:
+        """Return the digests of the variables that were deployed last, {} when nothing is known."""
+        try:
+            return dict(json.loads(self._inventory.read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError):
+            return {}
+
     # -- changing ------------------------------------------------------------------------
 
     @contextlib.contextmanager
@@ -129,6 +153,14 @@ class ReleaseTree:
         temporary = self._state.with_suffix(".new")
         self._write(temporary, json.dumps({"loaded": known}) + "\n")
         temporary.replace(self._state)
+        _sync(self.base)
+
+    def record_inventory(self, digests: Mapping[str, str]) -> None:
+        """Remember from which variables the live tree was made."""
+        temporary = self._inventory.with_suffix(".new")
+        self._write(temporary, json.dumps(digests, indent=1) + "\n")
+        temporary.chmod(0o600)
+        temporary.replace(self._inventory)
         _sync(self.base)
 
     def stage(self, files: Mapping[str, str], live: Live) -> Path:
@@ -175,20 +207,26 @@ class ReleaseTree:
         _sync(self.base)
 
     def repair(self, names: tuple[str, ...]) -> None:
-        """Give managed files of the live tree their permissions back."""
+        """Give managed files of the live tree, and the directories, their permissions back."""
         for name in names:
-            os.chown(self.link / name, self.uid, self.gid)
-            (self.link / name).chmod(FILE_MODE)
+            path, mode = (self.base / name, DIR_MODE) if name in _DIRS else (self.link / name, FILE_MODE)
+            os.chown(path, self.uid, self.gid)
+            path.chmod(mode)
 
     def remove(self, release: str) -> None:
         """Remove a release that was never in service."""
         shutil.rmtree(self.releases / release)
 
     def prune(self, keep: int) -> list[str]:
-        """Remove the oldest releases beyond ``keep``, never the live or a loaded one; return their ids."""
+        """Remove the oldest releases beyond ``keep``, and those with former passwords; return their ids.
+
+        Never the live or a loaded one. Who goes back to a former release wants none of its passwords back.
+        """
         spared = {self.live_release(), *self.loaded()}
         ids = sorted(path.name for path in self.releases.iterdir() if not path.name.startswith("."))
-        surplus = [release for release in ids[: max(0, len(ids) - keep)] if release not in spared]
+        passwords = self._manifest(self.link).get(PASSWORDS)
+        former = [one for one in ids if self._manifest(self.releases / one).get(PASSWORDS) != passwords]
+        surplus = [one for one in ids if one in {*ids[: max(0, len(ids) - keep)], *former} - spared]
         for release in surplus:
             self.remove(release)
         return surplus
@@ -202,8 +240,8 @@ class ReleaseTree:
             return {}
         return {name: digest for name, digest in files.items() if _FILE_NAME.fullmatch(name)}
 
-    def _is_ours(self, status: os.stat_result) -> bool:
-        return (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (FILE_MODE, self.uid, self.gid)
+    def _is_ours(self, status: os.stat_result, mode: int) -> bool:
+        return (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (mode, self.uid, self.gid)
 
     def _carry_over(self, staged: Path, ours: frozenset[str]) -> None:
         """Copy what is not managed (an administrator's backups, say) out of the live tree."""

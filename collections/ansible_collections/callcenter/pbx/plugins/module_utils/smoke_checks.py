@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+from ansible_collections.callcenter.pbx.plugins.module_utils import smoke_deployed as deployed
+from ansible_collections.callcenter.pbx.plugins.module_utils import smoke_guard as guard
 from ansible_collections.callcenter.pbx.plugins.module_utils import smoke_server as server
 from ansible_collections.callcenter.pbx.plugins.module_utils import smoke_sip as sip
+from ansible_collections.callcenter.pbx.plugins.module_utils import smoke_updates as updates
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_types import Check
 
 _PUT_BACK = "Run site.yml: it puts the model back into service. "
@@ -27,6 +30,23 @@ CHECKS = (
         sip.asterisk_version,
         symptom="Anyone can end Asterisk's SIP service with one message (CVE-2026-57191)",
         remedy="Run site.yml with the newest package: `asterisk_image_minimum_version` is the floor.",
+    ),
+    Check(
+        "as-released",
+        "files as released",
+        deployed.as_released,
+        symptom="Somebody changed the configuration on the server: the next deployment undoes it",
+        remedy="See the difference with `ansible-playbook playbooks/pbx.yml --check --diff`. Write what "
+        "shall stay into the inventory, then run site.yml.",
+        needs_console=False,
+    ),
+    Check(
+        "as-declared",
+        "the inventory deployed",
+        deployed.as_declared,
+        symptom="The inventory has changed since the last deployment: what it says is not in force yet",
+        remedy="See what would change with `ansible-playbook site.yml --check --diff`, then run site.yml.",
+        needs_console=False,
     ),
     Check(
         "options-udp",
@@ -112,7 +132,7 @@ CHECKS = (
         "published ports",
         server.published_ports,
         symptom="One-way or no audio, or nothing at all",
-        remedy="Check pbx_sip_port and pbx_rtp_ports. Run site.yml: it renews the container.",
+        remedy="Check pbx_sip_port, pbx_local_sip_port, pbx_rtp_ports. Run site.yml to renew the container.",
     ),
     Check(
         "rtp-range",
@@ -176,11 +196,27 @@ CHECKS = (
         needs_console=False,
     ),
     Check(
+        "strangers",
+        "strangers",
+        guard.strangers_are_kept_short,
+        symptom="Strangers listen to calls, or a phone is not heard",
+        remedy=_RENEW_FIREWALL,
+        needs_console=False,
+    ),
+    Check(
         "automatic-bans",
         "ban: by itself",
         server.automatic_bans,
         symptom="Whoever guesses passwords is not banned",
         remedy="Run playbooks/pbx.yml. `systemctl status fail2ban` and /var/log/fail2ban.log say more.",
+        needs_console=False,
+    ),
+    Check(
+        "updates",
+        "updates",
+        updates.updates_are_in,
+        symptom="Faults that are known, and mended elsewhere, can be used against this server",
+        remedy="`make update SITE=...` brings them in: running calls may end first, then the PBX restarts.",
         needs_console=False,
     ),
 )

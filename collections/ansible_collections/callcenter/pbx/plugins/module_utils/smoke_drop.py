@@ -44,7 +44,6 @@ _IFF_NO_PI = 0x1000
 # Of the networks for documentation (RFC 5737, RFC 3849): ours, and within it the senders.
 _OUR_END = {4: "192.0.2.254", 6: "2001:db8:ffff:ffff::1"}
 _LENGTH = {4: 24, 6: 32}
-_DISCARD = 9  # no service listens there, nor would it mind
 _KEEPALIVE = b"\r\n\r\n"  # were it let through, a SIP stack would take it for a keepalive
 
 
@@ -62,31 +61,33 @@ class Way:
     address: str | None = None
 
 
-def ways(ports: Mapping[str, Sequence[str]]) -> list[Way]:
-    """Return the ways to try: to the host itself, and to a port published for a container.
+def ways(ports: Mapping[str, Sequence[str]], sip_port: int) -> list[Way]:
+    """Return the ways to try: where SIP goes to the container, and where to the host itself.
 
     :param ports: the container's ports (``5060/udp``), each with what it is bound to (``0.0.0.0 5060``)
+    :param sip_port: which of them is SIP's; bans bind SIP and audio alone
     """
-    found = [Way("the host", 4, _DISCARD), Way("the host, IPv6", 6, _DISCARD)]
-    published = sorted(
-        (int(port.split("/")[0]), port) for port in ports if port.endswith("/udp") and ports[port]
-    )
-    for binding in ports[published[0][1]] if published else ():
+    found = []
+    for binding in ports.get(f"{sip_port}/udp", ()):
         address, _, number = binding.rpartition(" ")
         version = ip_address(address).version
         name = "published ports" if version == 4 else "published ports, IPv6"
         found.append(Way(name, version, int(number), None if ip_address(address).is_unspecified else address))
-    return found
+    published = {one.version for one in found}
+    host = [Way("the host", 4, sip_port), Way("the host, IPv6", 6, sip_port)]
+    return [one for one in host if one.version not in published] + found
 
 
-def prove(ports: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def prove(ports: Mapping[str, Sequence[str]], sip_port: int) -> dict[str, Any]:
     """Send packets as banned sources along each way.
 
     :returns: ``error``, why it could not be tried or None, and ``ways``: ``name``, ``sent`` and ``dropped``
     """
     try:
         with _interface() as (descriptor, versions):
-            senders = {_sender(way.version, number): way for number, way in enumerate(ways(ports), start=1)}
+            senders = {
+                _sender(way.version, number): way for number, way in enumerate(ways(ports, sip_port), start=1)
+            }
             senders = {sender: way for sender, way in senders.items() if way.version in versions}
             return {"error": None, "ways": _try(descriptor, senders)}
     except (OSError, Untried) as error:
@@ -199,10 +200,23 @@ def _interface() -> Iterator[tuple[int, set[int]]]:
 
 
 def _wait_until_ready(name: str) -> None:
-    """Wait until the interface takes packets by IPv6, which a busy machine may settle a moment later."""
+    """Wait until the interface takes packets by IPv6, which a busy machine may settle a moment later.
+
+    The kernel shows the address before it has the route to it, without which it drops packets unseen.
+    """
     deadline = time.monotonic() + _WAIT_SECONDS
-    while not takes_ipv6(_read(_IPV6_ADDRESSES), name) and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        if takes_ipv6(_read(_IPV6_ADDRESSES), name) and _is_local(_OUR_END[6]):
+            return
         time.sleep(0.02)
+    raise Untried(f"the interface {name} takes no packets by IPv6 within {_WAIT_SECONDS:.0f} s")
+
+
+def _is_local(address: str) -> bool:
+    """Whether the kernel would hand a packet to this address to the host itself."""
+    argv = ("ip", "-6", "route", "get", address)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=ENVIRONMENT)
+    return done.stdout.startswith("local ")
 
 
 def takes_ipv6(text: str, name: str) -> bool:

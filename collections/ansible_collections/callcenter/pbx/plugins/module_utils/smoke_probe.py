@@ -17,17 +17,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.callcenter.pbx.plugins.module_utils import smoke_deployed
 from ansible_collections.callcenter.pbx.plugins.module_utils.asterisk_cli import AsteriskCli, AsteriskSilent
 from ansible_collections.callcenter.pbx.plugins.module_utils.docker_engine import (
     DockerEngine,
     DockerError,
     DockerTimeout,
 )
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import EXPECTED, KNOWN, UNHEARD
 from ansible_collections.callcenter.pbx.plugins.module_utils.host_command import ENVIRONMENT
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_dialplan import resolve_all
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_drop import prove
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_log import LOG_IN_CONTAINER, read_activity
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_names import resolve
+from ansible_collections.callcenter.pbx.plugins.module_utils.untrusted import read_end
 
 CONSOLE_COMMANDS = (
     "core show version",
@@ -42,11 +45,28 @@ CONSOLE_COMMANDS = (
     "rtp show settings",
     "logger show channels",
 )
+PACKAGES = (
+    "docker.io",
+    "docker-ce",
+    "containerd",
+    "containerd.io",
+    "runc",
+    "iptables",
+    "ipset",
+    "conntrack",
+    "fail2ban",
+)
+"""What the roles install and strangers meet, by Debian's and by Docker's own names."""
+
 HOST_COMMANDS = {
     "iptables": ("iptables-save", "-t", "filter"),
     "ip6tables": ("ip6tables-save", "-t", "filter"),
+    "raw": ("iptables-save", "-t", "raw"),
+    **{names[4]: ("ipset", "save", names[4]) for names in (KNOWN, EXPECTED, UNHEARD)},
+    "nft": ("nft", "-j", "list", "ruleset"),
     "sets": ("ipset", "list", "-terse"),
     "jails": ("fail2ban-client", "status"),
+    "apt": ("apt-cache", "policy", *PACKAGES),
 }
 LOG_TAIL_BYTES = 1024 * 1024
 ANSWER_SECONDS = 10
@@ -54,12 +74,15 @@ ANSWER_SECONDS = 10
 # Of a trunk's endpoint these parameters leave the host, no other.
 _ENDPOINT_PARAMETERS = frozenset({"allow", "aors", "context", "outbound_auth", "transport"})
 _COMPOSE_LABEL = "com.docker.compose."
+_FETCHED = (Path("/var/lib/apt/periodic/update-success-stamp"), Path("/var/lib/apt/lists/partial"))
+_INTERFACES = Path("/sys/class/net")
 _HAS_OPEN = 'for file in /proc/[0-9]*/fd/*; do [ "$file" -ef "$1" ] && exit 0; done; exit 1'
 
 
 def gather(
     root_dir: str,
     container: str,
+    sip_port: int,
     trunks: Sequence[str],
     dialled: Sequence[Mapping[str, str]],
     names: Sequence[str] = (),
@@ -79,15 +102,18 @@ def gather(
         "deployed": found is not None or (Path(root_dir) / "compose.yml").is_file(),
         "engine_error": engine_error,
         "container": found,
+        "lists_seconds": _since_lists_were_fetched(),
     }
     with ThreadPoolExecutor() as pool:
         jobs: dict[str, Future[Any]] = {
             **{name: pool.submit(_output, argv) for name, argv in HOST_COMMANDS.items()},
             "log": pool.submit(_log, Path(root_dir) / "logs/messages"),
+            "deployed_files": pool.submit(smoke_deployed.read, root_dir),
         }
         if may_send:
             # Once the sets are read: it puts bans into them.
-            jobs["drop"] = pool.submit(_prove_after, jobs["sets"], found["ports"] if found else {})
+            ports = found["ports"] if found else {}
+            jobs["drop"] = pool.submit(_prove_after, jobs["sets"], ports, sip_port)
         if found and found["running"]:
             cli = AsteriskCli(engine, container)
             jobs["console"] = pool.submit(_console, cli, trunks)
@@ -119,7 +145,8 @@ def _container(engine: DockerEngine, name: str) -> tuple[dict[str, Any] | None, 
     labels = found["Config"].get("Labels") or {}
     network = found.get("NetworkSettings") or {}
     ports = network.get("Ports") or {}
-    gateways = {one.get("Gateway") for one in (network.get("Networks") or {}).values()}
+    networks = (network.get("Networks") or {}).values()
+    gateways = {one.get("Gateway") for one in networks}
     return {
         "pid": state.get("Pid", 0),
         "running": bool(state.get("Running")) and not state.get("Restarting"),
@@ -129,14 +156,52 @@ def _container(engine: DockerEngine, name: str) -> tuple[dict[str, Any] | None, 
         "restarts": found.get("RestartCount", 0),
         "started_at": state.get("StartedAt", ""),
         "image": found["Config"].get("Image", ""),
+        "image_created": _image_created(engine, found["Image"]),
         "project": labels.get(f"{_COMPOSE_LABEL}project"),
         "service": labels.get(f"{_COMPOSE_LABEL}service"),
         "gateways": sorted(filter(None, gateways)),
+        "strays": [
+            stray for one in networks for stray in _strays(engine, one["NetworkID"], state.get("Pid", 0))
+        ],
         "ports": {
             port: sorted({f"{one['HostIp']} {one['HostPort']}" for one in bound or ()})
             for port, bound in ports.items()
         },
     }, None
+
+
+def _image_created(engine: DockerEngine, image: str) -> str:
+    """Return when an image was made (ISO 8601); '' where the engine does not say."""
+    try:
+        return str((engine.image(image) or {}).get("Created", ""))
+    except DockerError:
+        return ""
+
+
+def _since_lists_were_fetched() -> int | None:
+    """Return how many seconds ago apt fetched the package lists, None for never."""
+    moments = [path.stat().st_mtime for path in _FETCHED if path.exists()]
+    return max(0, int(time.time() - max(moments))) if moments else None
+
+
+def _strays(engine: DockerEngine, network: str, pid: int) -> list[str]:
+    """Return the interfaces on a network's bridge beside the container's own, if no container has them.
+
+    A Docker that was started again without live-restore forgets those of the containers that it ended.
+    """
+    try:
+        found = engine.network(network)
+    except DockerError:
+        return []
+    if found is None or found.get("Driver") != "bridge":
+        return []
+    bridge = (found.get("Options") or {}).get("com.docker.network.bridge.name", f"br-{found['Id'][:12]}")
+    interfaces = {path.name for path in _INTERFACES.glob(f"{bridge}/brif/*")}
+    if len(interfaces) <= len(found.get("Containers") or {}):
+        return []
+    inside = Path(f"/proc/{pid}/root{_INTERFACES}")
+    own = {path.read_text() for path in inside.glob("*/iflink")}
+    return sorted(name for name in interfaces if (_INTERFACES / name / "ifindex").read_text() not in own)
 
 
 def _console(cli: AsteriskCli, trunks: Sequence[str]) -> dict[str, Any]:
@@ -187,11 +252,8 @@ def _log_is_open(engine: DockerEngine, container: str) -> bool:
 def _log(path: Path) -> dict[str, Any]:
     """Describe the log file on the host and count in its end."""
     try:
-        with path.open("rb") as stream:
-            status = os.fstat(stream.fileno())
-            stream.seek(max(0, status.st_size - LOG_TAIL_BYTES))
-            text = stream.read().decode("utf-8", "replace")
-        space = os.statvfs(path)
+        status, end = read_end(path, LOG_TAIL_BYTES)
+        space = os.statvfs(path.parent)
     except OSError as error:
         return {"path": str(path), "error": error.strerror or str(error)}
     return {
@@ -200,13 +262,13 @@ def _log(path: Path) -> dict[str, Any]:
         "size": status.st_size,
         "idle_seconds": max(0, round(time.time() - status.st_mtime)),
         "free_bytes": space.f_bavail * space.f_frsize,
-        **dataclasses.asdict(read_activity(text)),
+        **dataclasses.asdict(read_activity(end.decode("utf-8", "replace"))),
     }
 
 
-def _prove_after(job: Future[Any], ports: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def _prove_after(job: Future[Any], ports: Mapping[str, Sequence[str]], sip_port: int) -> dict[str, Any]:
     job.result()
-    return prove(ports)
+    return prove(ports, sip_port)
 
 
 def _output(argv: Sequence[str]) -> dict[str, str | None]:

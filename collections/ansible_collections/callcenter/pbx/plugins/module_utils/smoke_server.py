@@ -18,6 +18,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import (
     blacklist_rules,
     target_of,
 )
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_by_hand import source_of
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_jails import JAILS
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_log import LOG_IN_CONTAINER
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_types import (
@@ -31,6 +32,16 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_types import 
 _PROGRAMS = {4: "iptables", 6: "ip6tables"}
 _ENDS_THE_CHAIN = frozenset({"ACCEPT", "RETURN"})
 _LOW_SPACE_BYTES = 100 * 1024 * 1024
+_STRAYS = (
+    "{strays}: left on the container's network by one that is gone. It has the container's address, and "
+    "refuses what is meant for it"
+)
+_SUDDEN = "Somebody may have the password of a phone, and call at your cost"
+_ASK_ABOUT = (
+    "Ask who called. If nobody did, give the phone another password, playbooks/rotate_passwords.yml, and let "
+    "it in from its own networks alone: networks in pbx_extensions."
+)
+_END_STRAYS = "On the server: `ip link delete {stray}`. Keep live-restore in /etc/docker/daemon.json."
 
 
 def compose_state(wanted: Wanted, evidence: Evidence) -> Outcome:
@@ -63,7 +74,11 @@ def published_ports(wanted: Wanted, evidence: Evidence) -> Outcome:
     """Exactly the declared ports are published, each under its own number."""
     ports = (evidence.container or {"ports": {}})["ports"]
     rtp = range(wanted.rtp_first, wanted.rtp_last + 1)
-    declared = {f"{wanted.sip_port}/udp", f"{wanted.sip_port}/tcp", *(f"{port}/udp" for port in rtp)}
+    declared = {f"{wanted.sip_port}/udp", *(f"{port}/udp" for port in rtp)}
+    if wanted.sip_tcp:
+        declared.add(f"{wanted.sip_port}/tcp")
+    if wanted.local_sip_port:
+        declared.add(f"{wanted.local_sip_port}/udp")
     published = {port: bound for port, bound in ports.items() if bound}
     moved = [
         f"{port} as {bound}"
@@ -76,6 +91,10 @@ def published_ports(wanted: Wanted, evidence: Evidence) -> Outcome:
         problems.append(Problem(f"not published: {spell_ports(missing)}"))
     if moved:
         problems.append(Problem(f"published under another number: {', '.join(moved)}"))
+    if strays := (evidence.container or {}).get("strays"):
+        problems.append(
+            Problem(_STRAYS.format(strays=", ".join(strays)), _END_STRAYS.format(stray=strays[0]))
+        )
     if extra := published.keys() - declared:
         problems.append(Problem(f"published without being declared: {spell_ports(extra)}", is_warning=True))
     return outcome(spell_ports(published), problems)
@@ -134,6 +153,7 @@ def log_activity(wanted: Wanted, evidence: Evidence) -> Outcome:
         symptom = '"There were no auth ids available": outgoing calls failed'
         remedy = "If the check of the trunks' auths passes, it is over."
         problems.append(Problem(f"{log['no_auth']} times", remedy, symptom, is_warning=True))
+    problems += [Problem(change, _ASK_ABOUT, _SUDDEN, is_warning=True) for change in log["changes"]]
     top = ", ".join(f"{source} {count}x" for source, count in list(refused.items())[:3])
     from_whom = f" ({top})" if top else ""
     summary = f"{log['calls']} call lines, {sum(refused.values())}x No matching endpoint found{from_whom}"
@@ -182,11 +202,19 @@ def blacklist_matches(wanted: Wanted, evidence: Evidence) -> Outcome:
         reached = rules[: next((at for at, rule in enumerate(rules) if _lets_pass(rule)), len(rules))]
         problems += [
             Problem(f"IPv{version}: {BLACKLIST} does not hold, or does not reach: {rule}")
-            for rule in blacklist_rules(version)
+            for rule in blacklist_rules(version, wanted.ports)
             if rule not in reached
         ]
     listed, banned = (sum(sets.get(name, 0) for name in names.values()) for names in (SETS, BANNED))
+    by_hand = sum(
+        source_of(rule) is not None
+        for table in evidence.tables.values()
+        if not isinstance(table, str)
+        for rule in table.rules(BLACKLIST)
+    )
     summary = f"drops what is listed ({listed} networks) or banned ({banned})"
+    if by_hand:
+        summary += f", and {by_hand} made by hand: see `make blocked`"
     return outcome(summary if not problems else "does not bind", problems)
 
 

@@ -8,6 +8,7 @@ import ipaddress
 from collections.abc import Callable, Iterable
 
 from ansible_collections.callcenter.pbx.plugins.module_utils import smoke_read
+from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_nft import Closed, closed_chains
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_types import (
     Evidence,
     Outcome,
@@ -38,21 +39,40 @@ def answers_over(transport: str) -> Callable[[Wanted, Evidence], Outcome]:
 
     def judge(wanted: Wanted, evidence: Evidence) -> Outcome:
         answer = evidence.probes[transport]
+        if transport == "tcp" and not wanted.sip_tcp:
+            answers = (
+                [] if isinstance(answer, str) else [Problem("somebody answers, and pbx_sip_tcp is false")]
+            )
+            return outcome("switched off", answers)
         if isinstance(answer, str):
-            return outcome("no answer", [Problem(answer)])
+            closed = closed_chains(evidence.raw["host"]["nft"]["text"])
+            return outcome("no answer", [_closed(wanted, answer, one) for one in closed] or [Problem(answer)])
         return outcome(f"{answer.status} {answer.reason} after {answer.seconds * 1000:.0f} ms")
 
     return judge
 
 
+def _closed(wanted: Wanted, answer: str, chain: Closed) -> Problem:
+    rtp = f"{wanted.rtp_first}-{wanted.rtp_last}"
+    insert = f"nft insert rule {chain.family} {chain.table} {chain.chain}"
+    return Problem(
+        f"{answer}; {chain} drops what none of its rules accepts",
+        f"Let calls through: `{insert} tcp dport {wanted.sip_port} accept` and `{insert} udp dport "
+        f"{{ {wanted.sip_port}, {rtp} }} accept`; write both into /etc/nftables.conf, too.",
+    )
+
+
 def transports(wanted: Wanted, evidence: Evidence) -> Outcome:
-    """UDP and TCP are listened on, at the declared port."""
+    """UDP and TCP are listened on, at the declared ports."""
     found = smoke_read.transports(evidence.answer("pjsip show transports"))
     listed = ", ".join(f"{one.name} {one.bind}" for one in found) or "none"
+    declared = [("udp", wanted.sip_port), *([("tcp", wanted.sip_port)] if wanted.sip_tcp else [])]
+    if wanted.local_sip_port:
+        declared.append(("udp", wanted.local_sip_port))
     problems = [
-        Problem(f"no transport for {protocol.upper()} on port {wanted.sip_port}; running: {listed}")
-        for protocol in ("udp", "tcp")
-        if not any(one.protocol == protocol and one.bind.endswith(f":{wanted.sip_port}") for one in found)
+        Problem(f"no transport for {protocol.upper()} on port {port}; running: {listed}")
+        for protocol, port in declared
+        if not any(one.protocol == protocol and one.bind.endswith(f":{port}") for one in found)
     ]
     return outcome(listed, problems)
 

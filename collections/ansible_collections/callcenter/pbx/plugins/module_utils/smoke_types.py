@@ -11,8 +11,9 @@ from functools import cached_property
 from typing import Any
 
 from ansible_collections.callcenter.pbx.plugins.module_utils import smoke_read
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import Table, parse_table
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import Ports, Table, parse_table
 from ansible_collections.callcenter.pbx.plugins.module_utils.sip import SipAnswer
+from ansible_collections.callcenter.pbx.plugins.module_utils.untrusted import printable
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class Wanted:
     root_dir: str
     address: str
     sip_port: int
+    sip_tcp: bool
+    local_sip_port: int
     rtp_first: int
     rtp_last: int
     extensions: tuple[str, ...]
@@ -69,6 +72,12 @@ class Wanted:
     dial_checks: tuple[DialCheck, ...]
     minimum_version: str
     trunks_must_answer: bool
+    inventory: Mapping[str, str]
+
+    @property
+    def ports(self) -> Ports:
+        """The ports that calls need."""
+        return Ports(self.sip_port, self.rtp_first, self.rtp_last)
 
     @property
     def rtp_pairs(self) -> tuple[int, int]:
@@ -82,6 +91,8 @@ def read_wanted(args: Mapping[str, Any]) -> Wanted:
         root_dir=args["root_dir"],
         address=args["address"],
         sip_port=args["sip_port"],
+        sip_tcp=args["sip_tcp"],
+        local_sip_port=args["local_sip_port"],
         rtp_first=args["rtp_ports"]["first"],
         rtp_last=args["rtp_ports"]["last"],
         extensions=tuple(str(one["number"]) for one in args["extensions"]),
@@ -102,6 +113,7 @@ def read_wanted(args: Mapping[str, Any]) -> Wanted:
         ),
         minimum_version=args["minimum_version"],
         trunks_must_answer=args["trunks_must_answer"],
+        inventory=args["inventory"],
     )
 
 
@@ -235,7 +247,7 @@ def _run(check: Check, wanted: Wanted, evidence: Evidence) -> Result:
     found = check.judge(wanted, evidence)
     problems = tuple(
         Problem(
-            problem.seen,
+            printable(problem.seen),
             problem.remedy or check.remedy.format(root_dir=wanted.root_dir, about=problem.about),
             problem.symptom or check.symptom,
             problem.is_warning,
@@ -245,4 +257,4 @@ def _run(check: Check, wanted: Wanted, evidence: Evidence) -> Result:
     status = Status.PASSED
     if problems:
         status = Status.WARNING if all(problem.is_warning for problem in problems) else Status.FAILED
-    return Result(check.name, check.title, status, found.summary, problems)
+    return Result(check.name, check.title, status, printable(found.summary), problems)

@@ -14,6 +14,7 @@ import socket
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from ansible_collections.callcenter.pbx.plugins.module_utils.asterisk_cli import (
@@ -25,7 +26,6 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.asterisk_cli import
 from ansible_collections.callcenter.pbx.plugins.module_utils.docker_engine import DockerEngine
 from ansible_collections.callcenter.pbx.plugins.module_utils.sip import LONGEST_ANSWER_BYTES
 from ansible_collections.callcenter.pbx.plugins.module_utils.trunk_callee import (
-    REALM,
     Callee,
     Expected,
     Verdict,
@@ -35,6 +35,7 @@ _LOOPBACK = "127.0.0.1"
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _ORIGINATE = "channel originate"
 _CALLS = 2
+_ANY_REALM = ("", "*")
 
 
 class TrunkCallError(Exception):
@@ -54,7 +55,11 @@ def prove(
         raise TrunkCallError(f"The container {container} does not run. Start it: `docker compose up -d`.")
     cli = AsteriskCli(engine, container)
     endpoint, usage = cli.run([f"pjsip show endpoint {safe_name(trunk)}", f"core show help {_ORIGINATE}"])
-    check_callable(trunk, endpoint, usage)
+    auth = check_callable(trunk, endpoint, usage)
+    # Credentials that are for the carrier's realm are silent in any other.
+    realm = dict(parse_parameters(cli.run([f"pjsip show auth {safe_name(auth)}"])[0])).get("realm", "")
+    if realm not in _ANY_REALM:
+        expected = replace(expected, realm=realm)
     process = (engine.container(container) or {}).get("State", {}).get("Pid", 0)
     callee = Callee(f"proof-{secrets.token_hex(8)}", expected)
     with socket_in_network_of(process) as sock:
@@ -88,9 +93,10 @@ def safe_name(trunk: str) -> str:
     return trunk
 
 
-def check_callable(trunk: str, endpoint: str, usage: str) -> None:
+def check_callable(trunk: str, endpoint: str, usage: str) -> str:
     """Judge the answers of `pjsip show endpoint` and of the help on `channel originate`.
 
+    :returns: the name of the auth object with the credentials
     :raises TrunkCallError: a call over this trunk could not show its credentials here.
     """
     parameters = dict(parse_parameters(endpoint))
@@ -98,7 +104,8 @@ def check_callable(trunk: str, endpoint: str, usage: str) -> None:
         raise TrunkCallError(
             f"Asterisk knows no trunk {trunk}. `asterisk -rx 'pjsip list endpoints'` lists those it knows."
         )
-    if not parameters.get("outbound_auth"):
+    auth = parameters.get("outbound_auth", "").partition(",")[0]
+    if not auth:
         raise TrunkCallError(
             f"The trunk {trunk} sends no credentials: its endpoint has no outbound_auth. "
             "Give the trunk a user name in the model, or do not ask for a proof of it."
@@ -113,6 +120,7 @@ def check_callable(trunk: str, endpoint: str, usage: str) -> None:
             "This Asterisk cannot place a call from its console: res_clioriginate.so is not loaded. "
             "Deploy the present configuration and image first (site.yml)."
         )
+    return auth
 
 
 def converse(sock: socket.socket, callee: Callee, seconds: float) -> None:
@@ -167,7 +175,7 @@ def _enter(namespace: int) -> None:
 
 def sentence(trunk: str, callee: Callee, seconds: float) -> str:
     """What the trial call showed, in words without the password."""
-    username = callee.expected.username
+    username, realm = callee.expected.username, callee.expected.realm
     return {
         Verdict.MATCHES: f"Asterisk answers a carrier's challenge on {trunk} as {username}, "
         "with this password.",
@@ -175,10 +183,10 @@ def sentence(trunk: str, callee: Callee, seconds: float) -> str:
         "another password. Is the new configuration loaded?",
         Verdict.OTHER_USERNAME: f"Asterisk answers a carrier's challenge on {trunk} as "
         f"{callee.sent_username!r} instead of {username!r}.",
-        Verdict.OTHER_REALM: f"Asterisk's answer on {trunk} is for another realm than {REALM!r}, "
+        Verdict.OTHER_REALM: f"Asterisk's answer on {trunk} is for another realm than {realm!r}, "
         "which asked.",
         Verdict.NOT_CALLED: f"No call came over {trunk} within {seconds:g} s. Is the endpoint in "
         "maintenance, or are all media ports taken? See /var/log/asterisk/messages.",
         Verdict.NOT_ANSWERED: f"Asterisk did not answer a carrier's challenge on {trunk} within "
-        f"{seconds:g} s. Is its auth object there, and meant for the realm {REALM!r}?",
+        f"{seconds:g} s. Is its auth object there, and meant for the realm {realm!r}?",
     }[callee.verdict]

@@ -23,8 +23,8 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.sip_message import 
     parse_message,
 )
 
-# Twilio's, so that an auth object bound to that realm answers too.
-REALM = "sip.twilio.com"
+SOME_REALM = "sip.carrier.invalid"
+"""In which credentials are challenged that are for any realm."""
 
 _CHALLENGED = "407 Proxy Authentication Required"
 _REFUSED = "403 Forbidden"
@@ -44,10 +44,11 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Expected:
-    """The credentials the PBX is to send."""
+    """The credentials the PBX is to send, to a carrier that challenges in this realm."""
 
     username: str
     password: str = field(repr=False)
+    realm: str = SOME_REALM
 
 
 class Callee:
@@ -59,7 +60,7 @@ class Callee:
         self.verdict = Verdict.NOT_CALLED
         self.sent_username = ""
         self.finished = False
-        self._challenge = Challenge(REALM, secrets.token_hex(16), qop="auth")
+        self._challenge = Challenge(expected.realm, secrets.token_hex(16), qop="auth")
         self._tag = secrets.token_hex(8)
         self._call_id = ""
         self._judged_cseq = 0
@@ -94,7 +95,7 @@ class Callee:
         """Compare what was sent for our realm with what was expected."""
         for value in credentials:
             given = parse_parameters(value)
-            if given.get("realm") != REALM or given.get("nonce") != self._challenge.nonce:
+            if given.get("realm") != self._challenge.realm or given.get("nonce") != self._challenge.nonce:
                 continue
             self.sent_username = given.get("username", "")
             if self.sent_username != self.expected.username:

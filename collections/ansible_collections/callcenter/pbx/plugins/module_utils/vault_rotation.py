@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from .model import Model
-from .model_secrets import wanted, weakness
+from .model_secrets import is_mixed, wanted, weakness
 from .vault_document import NEXT, PREVIOUS, SECRETS, Change, Maps
 
 Kind = Literal["rotate", "overlap", "finish"]
@@ -175,13 +175,16 @@ def _words(rotate: object) -> list[str]:
 
 
 def new_password(owners: tuple[str, ...], taken: Iterable[str] = ()) -> str:
-    """Return a random password: letters and digits that are not mistaken for one another, a letter first."""
+    """Return a random password of letters and digits that are not mistaken for one another.
+
+    A letter comes first, and both kinds of letters and a digit are in it.
+    """
     others = set(taken)
     while True:
         made = secrets.choice(_LETTERS) + "".join(
             secrets.choice(_ALPHABET) for _ in range(PASSWORD_LENGTH - 1)
         )
-        if made not in others and weakness(made, owners) is None:
+        if made not in others and is_mixed(made) and weakness(made, owners) is None:
             return made
 
 
@@ -241,13 +244,6 @@ def _refuse_unfinished(maps: Maps, request: Request, known: Known) -> None:
         raise RotationError(
             f"An overlap is not finished yet for {', '.join(waiting)}: "
             f"first run with -e rotate={names} -e finish=true"
-        )
-    templates = [
-        name for name in request.names if any(mark in maps[SECRETS].get(name, "") for mark in ("{{", "{%"))
-    ]
-    if templates:
-        raise RotationError(
-            f"pbx_secrets has a template for {', '.join(templates)}: write the password itself instead"
         )
 
 

@@ -64,6 +64,12 @@ options:
     description: How long a restart waits for running calls to end.
     type: int
     default: 300
+  inventory:
+    description:
+      - Digests of the variables that the files were made from, by name. They are kept beside the releases, so
+        that the smoke checks can say what has changed in the inventory since.
+    type: dict
+    default: {}
   secrets:
     description: Values to hide in differences and messages. Values of keys like C(password) are hidden, too.
     type: list
@@ -168,6 +174,8 @@ ARGUMENTS: dict[str, Any] = {
     },
     "keep_releases": {"type": "int", "default": 5},
     "drain_seconds": {"type": "int", "default": 300},
+    # One of them is of the passwords.
+    "inventory": {"type": "dict", "default": {}, "no_log": True},
     "secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
     "uid": {"type": "int", "default": 15060},
     "gid": {"type": "int", "default": 15060},
@@ -227,6 +235,11 @@ def main() -> None:
                 captures.remove()
             plan = outcome.plan
             result = release_report.done(outcome)
+        renewed = tree.inventory() != wanted["inventory"]
+        if renewed and not module.check_mode:
+            tree.record_inventory(wanted["inventory"])
+        if renewed and not result["changed"]:
+            result.update(changed=True, msg=f"{result['msg']} The record of the inventory is renewed.")
     except Rejected as refusal:
         faults = [masker.sentence(fault) for fault in refusal.faults]
         module.fail_json(msg=release_report.refused(faults, tree.live_release()), faults=faults)

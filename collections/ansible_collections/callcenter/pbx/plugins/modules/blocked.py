@@ -64,6 +64,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+by_hand:
+  description:
+    - Rules that somebody added to the chain by hand. C(only) says what of the address is dropped.
+  returned: success
+  type: list
+  elements: dict
 banned:
   description:
     - What fail2ban, or somebody by hand, has banned, those with the most packets first.

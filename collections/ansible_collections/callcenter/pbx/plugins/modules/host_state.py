@@ -43,6 +43,12 @@ options:
     type: list
     elements: str
     default: []
+  needs:
+    description:
+      - What a container that is to come needs - C(ports) (V(10000-10100/udp)), C(memory_mib), C(disk_mib) by
+        path, C(daemon_config) that the engine is to get, the C(container) whose own ports are not in the way.
+      - Nothing is looked at where that container runs. It must be one of O(containers).
+    type: dict
 attributes:
   check_mode:
     description: Reads only; identical in check mode.
@@ -97,6 +103,12 @@ state:
       description: By unit, false for units that do not exist.
       type: dict
       sample: {docker.service: {active: true, enabled: true}}
+    obstacles:
+      description: What is in the way of O(needs), each with the remedy; only where they are given.
+      type: list
+    package_lock:
+      description: Who is installing packages just now, null when nobody is; only with O(needs).
+      type: str
     docker:
       description: The engine; every field false, null or empty when there is none or it was not asked for.
       type: dict
@@ -156,6 +168,7 @@ ARGUMENTS: dict[str, Any] = {
     "docker": {"type": "bool", "default": False},
     "images": STRINGS,
     "containers": STRINGS,
+    "needs": {"type": "dict"},
 }
 
 

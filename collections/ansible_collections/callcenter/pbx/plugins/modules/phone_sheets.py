@@ -30,6 +30,19 @@ options:
     description: SIP port, UDP and TCP.
     type: int
     default: 5060
+  local_networks:
+    description: Networks whose phones register at O(local_address) instead; a sheet then says both.
+    type: list
+    elements: str
+    default: []
+  local_address:
+    description: The server's own IPv4 address in these networks.
+    type: str
+    default: ""
+  local_sip_port:
+    description: SIP port for phones of these networks, UDP.
+    type: int
+    default: 5062
   extensions:
     description:
       - The phones, as in C(pbx_extensions).

@@ -12,6 +12,7 @@ version_added: 0.1.0
 description:
   - Fails when the group C(pbx) has no server. Such a run must not look like one that went well.
   - Fails with every file of variables that is no YAML, or says the same key twice, with its line.
+  - Fails when C(ANSIBLE_DEBUG) or C(ANSIBLE_DISPLAY_ARGS_TO_STDOUT) is set, which print passwords.
   - Fails when a vault is not encrypted, or not with a password that was given.
   - Belongs into a play of C(localhost) at the beginning of a playbook.
   - Runs on the controller and makes no connection.

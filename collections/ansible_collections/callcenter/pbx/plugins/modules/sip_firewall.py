@@ -11,8 +11,15 @@ short_description: Block listed networks in front of Docker and the host, and op
 description:
   - Keeps the chain C(SIP-BLACKLIST) for IPv4 and IPv6. It is jumped to first from C(DOCKER-USER) and C(INPUT)
     and holds rules that match kernel sets, so a packet costs the same whatever the length of the list.
-  - Makes the sets C(sip-banned-v4) and C(sip-banned-v6) for bans that others add, and never empties them. No
-    ban binds what is in C(sip-never-v4) and C(sip-never-v6), which hold all that is protected.
+  - Makes the sets C(sip-banned-v4) and C(sip-banned-v6) for bans that others add, and never empties them.
+    Bans bind SIP and audio alone. No ban binds what is in C(sip-never-v4) and C(sip-never-v6), which hold all
+    that is protected, nor what is in C(sip-known-v4).
+  - Makes the set C(sip-known-v4) for the addresses of phones that have given their password lately, which
+    C(callcenter-known) adds. Whoever is neither in it nor in O(expected_networks) is a stranger.
+  - Keeps the chain C(SIP-GUARD) behind C(SIP-BLACKLIST) in C(DOCKER-USER). It drops the audio of strangers,
+    whose addresses it notes in C(sip-unheard-v4), and TCP connections of theirs beyond a number.
+  - Keeps the chains C(SIP-ARRIVAL) and C(SIP-STRANGERS) in the table C(raw). They drop SIP that is forged or
+    asks for answers to somebody else, and what strangers send beyond a rate, before it costs anything.
   - The sets C(sip-blacklist-v4) and C(sip-blacklist-v6) are filled beside the live ones and swapped, so at no
     instant a listed source gets through.
   - C(DOCKER-USER) is made when Docker has not yet made it, and is jumped to first from C(FORWARD), before
@@ -41,7 +48,8 @@ options:
       - Plain lists on the controller, one address or network a line. Blank lines, and comments from C(#) or
         C(;) to the end of the line, are skipped.
       - Lines that mean nothing are skipped with a warning. A file with more than 5 of them, and more than a
-        third, is refused as a whole, and nothing is changed.
+        third, is refused as a whole, and nothing is changed. So is one with more than 10,000 of them, or with
+        a network that is wider than /8 (IPv6 /16) and not reserved.
     type: list
     elements: path
     default: []
@@ -66,7 +74,7 @@ options:
         type: int
         default: 20000000
       timeout_seconds:
-        description: How long a fetch may take as a whole.
+        description: How long a fetch may take as a whole, from the name server's answer to the last byte.
         type: int
         default: 20
   cache_dir:
@@ -104,6 +112,15 @@ options:
     description: Port of SIP, UDP and TCP.
     type: int
     default: 5060
+  local_sip_port:
+    description: Port of SIP, UDP, that Docker publishes and only O(local_networks) reach; V(0) for none.
+    type: int
+    default: 0
+  local_networks:
+    description: The networks, IPv4, that reach O(local_sip_port).
+    type: list
+    elements: str
+    default: []
   rtp_first_port:
     description: First UDP port of the audio.
     type: int
@@ -112,6 +129,27 @@ options:
     description: Last UDP port of the audio.
     type: int
     default: 10100
+  expected_networks:
+    description:
+      - Networks (IPv4) of the carriers, signalling and audio, and of the site. Their calls are not limited
+        here, and their audio passes.
+    type: list
+    elements: str
+    default: []
+  asymmetric_routes:
+    description:
+      - Whether packets may arrive by another interface than answers leave by. Otherwise SIP from such a
+        source is dropped as forged.
+    type: bool
+    default: false
+  container_network:
+    description: Network of the container, from which nothing goes to the services of a cloud.
+    type: str
+    default: 172.30.255.252/30
+  root_dir:
+    description: Directory of the PBX on the host, where C(callcenter-known) reads its log and its contacts.
+    type: path
+    default: /opt/callcenter
 requirements:
   - iptables and ipset on the host
 attributes:
@@ -212,8 +250,14 @@ ARGUMENTS: dict[str, Any] = {
     "never_block": RAW_LIST,
     "protected_networks": {"type": "list", "elements": "dict", "options": PROTECTED, "default": []},
     "sip_port": {"type": "int", "default": 5060},
+    "local_sip_port": {"type": "int", "default": 0},
+    "local_networks": {"type": "list", "elements": "str", "default": []},
     "rtp_first_port": {"type": "int", "default": 10000},
     "rtp_last_port": {"type": "int", "default": 10100},
+    "expected_networks": {"type": "list", "elements": "str", "default": []},
+    "asymmetric_routes": {"type": "bool", "default": False},
+    "container_network": {"type": "str", "default": "172.30.255.252/30"},
+    "root_dir": {"type": "path", "default": "/opt/callcenter"},
 }
 
 

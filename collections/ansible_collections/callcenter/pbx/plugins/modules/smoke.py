@@ -36,6 +36,14 @@ options:
     description: SIP port, UDP and TCP.
     type: int
     default: 5060
+  sip_tcp:
+    description: Whether SIP is spoken over TCP, too; if not, nobody may answer there.
+    type: bool
+    default: true
+  local_sip_port:
+    description: SIP port for phones of the server's own networks, UDP; V(0) for none.
+    type: int
+    default: 0
   rtp_ports:
     description: First and last published RTP port.
     type: dict
@@ -85,6 +93,10 @@ options:
       - Of use until the carrier's side is set up.
     type: bool
     default: true
+  inventory:
+    description: Digests of the inventory's variables, by name, to compare with those that were deployed last.
+    type: dict
+    default: {}
   minimum_version:
     description: Oldest Asterisk that is safe.
     type: str
@@ -158,6 +170,7 @@ def main() -> None:
         argument_spec={
             "root_dir": {"type": "path", "required": True},
             "container": {"type": "str", "required": True},
+            "sip_port": {"type": "int", "default": 5060},
             "trunks": {"type": "list", "elements": "str", "default": []},
             "dialled": {"type": "list", "elements": "dict", "default": []},
             "names": {"type": "list", "elements": "str", "default": []},

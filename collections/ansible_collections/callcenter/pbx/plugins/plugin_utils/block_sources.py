@@ -10,9 +10,11 @@ from functools import cached_property
 from pathlib import Path
 
 from ansible_collections.callcenter.pbx.plugins.module_utils.block_list import (
+    WIDEST_LISTED,
     PlainList,
     describe_faults,
     parse_plain,
+    too_wide,
 )
 
 
@@ -49,12 +51,22 @@ def read_files(paths: Sequence[str]) -> list[Source]:
     return found
 
 
-def refuse_garbage(source: Source) -> None:
-    """Raise `SourceError` for a text that is mostly no block list."""
+def refuse_unfit(source: Source) -> None:
+    """Raise `SourceError` for a text that is mostly no block list, or would block half the world."""
     plain = source.plain
     if plain.is_mostly_garbage:
+        first = "the first " if plain.is_cut else ""
         raise SourceError(
-            f"{source.name} is no block list: {len(plain.faults)} of {len(plain.faults) + plain.entries} "
-            "lines mean nothing. The list that runs stays as it is. "
+            f"{source.name} is no block list: {len(plain.faults)} of {first}"
+            f"{len(plain.faults) + plain.entries} lines mean nothing. The list that runs stays as it is. "
             f"{describe_faults(source.name, plain.faults)}"
+        )
+    wide = too_wide(plain.keys)
+    if wide:
+        widest = WIDEST_LISTED[wide[0].version]
+        more = f" (and {len(wide) - 1} more such)" if len(wide) > 1 else ""
+        raise SourceError(
+            f"{source.name} names {wide[0]}, wider than /{widest}{more}: nobody holds so much, so the list "
+            "is faulty or forged. The list that runs stays as it is. Use another list, or write "
+            "into pbx_blacklist what you do mean to block so widely"
         )

@@ -18,7 +18,7 @@ from ansible_collections.callcenter.pbx.plugins.plugin_utils.block_fetch import 
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.block_sources import (
     Source,
     SourceError,
-    refuse_garbage,
+    refuse_unfit,
 )
 
 ANY_CONTENT = "none"
@@ -140,7 +140,7 @@ def _current(address: Address, copy: Copy | None, cache: Cache) -> str:
     if address.sha256 not in (None, found):
         raise SourceError(f"{address.name}: its content has the checksum {found}, not the wanted one")
     source = Source(address.name, content.decode("utf-8", "replace"))
-    refuse_garbage(source)
+    refuse_unfit(source)
     if not source.plain.entries:
         raise SourceError(f"{address.name}: its content has no entry")
     cache.write(address, content, validators)

@@ -1,0 +1,158 @@
+# Copyright: callcenter contributors
+# MIT licence (see LICENSE)
+"""What strangers may send: how often, from where, and no audio. Pure.
+
+A stranger is a source that is neither expected (a carrier, a network of the site) nor known (it has given the
+right password of a phone lately).
+"""
+
+from __future__ import annotations
+
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import (
+    EXPECTED,
+    GUARD,
+    KNOWN,
+    LOCAL,
+    REFUSED_AUDIO,
+    UNHEARD,
+    UNHEARD_SECONDS,
+    LocalPort,
+    Ports,
+    Table,
+    define,
+    lead,
+    local_rules,
+)
+
+ARRIVAL = "SIP-ARRIVAL"
+STRANGERS = "SIP-STRANGERS"
+RAW_FILE = "iptables-raw"
+"""The saved file that restores the chains in the table ``raw``."""
+
+# A phone that is new here needs two packets to register, and is known from then on.
+PER_SOURCE = "--hashlimit-above 20/sec --hashlimit-burst 40"
+# All strangers together. So many forged senders a second cannot outrun fail2ban, which reads 225 a second.
+TOGETHER = "--hashlimit-above 100/sec --hashlimit-burst 200"
+# A carrier or a phone. Others can write its address: a full house of calls is some tens of packets a second.
+PER_FRIEND = "--hashlimit-above 200/sec --hashlimit-burst 400"
+MAX_SOURCES = 65_536
+"""How many senders are told apart; of more, all are turned away until the oldest are forgotten."""
+CONNECTIONS_PER_SOURCE = 10
+"""Open TCP connections of one stranger: an office of new phones behind one address."""
+CONNECTIONS = 200
+"""Open TCP connections of all strangers: Asterisk's own limit is near 1,000."""
+
+CLOUD_SERVICES = "169.254.0.0/16"
+
+_SYN = "--tcp-flags FIN,SYN,RST,ACK SYN"
+
+
+def inner_chains(
+    version: int, ports: Ports, local: LocalPort | None, container: str
+) -> dict[str, tuple[str, ...]]:
+    """Return the rules of the chains behind SIP-BLACKLIST, each before the chain that names it.
+
+    Docker publishes SIP over IPv4.
+
+    :param container: the network of the container
+    """
+    if version != 4:
+        return {}
+    noted = f"-j SET --add-set {UNHEARD[4]} src --exist --timeout {UNHEARD_SECONDS}"
+    return {
+        **({LOCAL: local_rules(local)} if local else {}),
+        REFUSED_AUDIO: (noted, "-j DROP"),
+        GUARD: (*guard_rules(ports), *leaving_rules(container)),
+    }
+
+
+def guard_rules(ports: Ports) -> tuple[str, ...]:
+    """Return the rules of SIP-GUARD: no audio from strangers, and few of their connections.
+
+    Audio that answers what the PBX sends is no stranger's: it comes from where the other side's SDP says.
+    What begins a flow is dropped, and its source noted.
+    """
+    from_stranger = (
+        f"-m set ! --match-set {EXPECTED[4]} src -m set ! --match-set {KNOWN[4]} src"  # asked in this order
+    )
+    audio = f"--ctstate DNAT --ctorigdstport {ports.rtp_first}:{ports.rtp_last} --ctdir ORIGINAL"
+    connection = f"-p tcp -m tcp --dport {ports.sip} {_SYN} -m conntrack --ctstate DNAT {from_stranger}"
+    return (
+        f"-p udp -m conntrack {audio} {from_stranger} -g {REFUSED_AUDIO}",
+        f"{connection} -m connlimit --connlimit-above {CONNECTIONS_PER_SOURCE} --connlimit-mask 32 "
+        "--connlimit-saddr -j DROP",
+        f"{connection} -m connlimit --connlimit-above {CONNECTIONS} --connlimit-mask 0 "
+        "--connlimit-saddr -j DROP",
+    )
+
+
+def leaving_rules(container: str) -> tuple[str, ...]:
+    """Return the rules of SIP-GUARD about what leaves the container: nothing to the cloud's own services.
+
+    There a cloud hands out the server's credentials to whoever asks from it. Some have their name server
+    there.
+    """
+    there = f"-s {container} -d {CLOUD_SERVICES}"
+    names = (f"{there} -p {protocol} -m {protocol} --dport 53 -j RETURN" for protocol in ("udp", "tcp"))
+    return (*names, f"{there} -j DROP")
+
+
+def raw_chains(ports: Ports, asymmetric: bool) -> dict[str, tuple[str, ...]]:
+    """Return the rules of our chains in the table ``raw``, which comes before connection tracking.
+
+    :param asymmetric: packets may arrive by another interface than answers leave by
+    """
+    here = "-m addrtype --dst-type LOCAL"
+    forged = "-m rpfilter --loose --invert" if asymmetric else "-m rpfilter --invert"
+    limit = "-m hashlimit {rate} {mode}--hashlimit-name {name} {table}-j DROP"
+    table = f"--hashlimit-htable-max {MAX_SOURCES} --hashlimit-htable-expire 60000 "
+    friends = [
+        f"-m set --match-set {name} src {rule}"
+        for name in (EXPECTED[4], KNOWN[4])
+        for rule in (
+            limit.format(rate=PER_FRIEND, mode="--hashlimit-mode srcip ", name="sip-friend", table=table),
+            "-j RETURN",
+        )
+    ]
+    return {
+        ARRIVAL: (
+            f"! -i lo -p udp -m udp --dport {ports.sip} {here} -g {STRANGERS}",
+            f"! -i lo -p tcp -m tcp --dport {ports.sip} {_SYN} {here} -g {STRANGERS}",
+        ),
+        STRANGERS: (
+            # The answer would go to somebody else.
+            f"{forged} -j DROP",
+            # Via ...;maddr=: the answer would go where the sender likes. Nobody has used it for decades.
+            '-p udp -m string --string "maddr" --algo bm --icase -j DROP',
+            *friends,
+            limit.format(rate=PER_SOURCE, mode="--hashlimit-mode srcip ", name="sip-source", table=table),
+            limit.format(rate=TOGETHER, mode="", name="sip-strangers", table=""),
+        ),
+    }
+
+
+def plan_raw(table: Table, ports: Ports, asymmetric: bool) -> tuple[str, ...]:
+    """Return the lines for `iptables-restore --noflush` in the table ``raw``, none when all is right."""
+    lines: list[str] = []
+    for chain, rules in raw_chains(ports, asymmetric).items():
+        if table.chains.get(chain) != rules:
+            lines += define(chain, rules)
+    # A chain is defined before a rule names it.
+    lines.sort(key=lambda line: not line.startswith(":"))
+    return (*lines, *lead(table, "PREROUTING", [ARRIVAL], {ARRIVAL}))
+
+
+def saved_raw(ports: Ports, asymmetric: bool) -> str:
+    """Return the content of the file that restores them."""
+    chains = raw_chains(ports, asymmetric)
+    lines = [line for chain, rules in chains.items() for line in define(chain, rules)]
+    return "\n".join([*lines, ""])
+
+
+def describe(table: Table) -> list[str]:
+    """Spell our chains in the table ``raw`` as `iptables -t raw -S` does."""
+    return [
+        f"iptables -t raw -A {chain} {rule}"
+        for chain in ("PREROUTING", ARRIVAL, STRANGERS)
+        for rule in table.rules(chain)
+    ]
