@@ -307,7 +307,8 @@ def test_a_sound_pbx_passes() -> None:
                 (
                     "log-written",
                     "The log shows nothing, whatever happens",
-                    "`logger show channels` does not list /var/log/asterisk/messages as enabled",
+                    "`logger show channels` does not list "
+                    "/var/log/asterisk/messages, /var/log/asterisk/notices as enabled",
                 )
             ],
             id="log off",
@@ -331,7 +332,7 @@ def test_a_fault_in_asterisk_is_named(fault: str, expected: list[tuple[str, str,
     raw["console"]["answers"] |= broken["answers"]
     ways = {(one["context"], one["dialled"]): one for one in broken["dialling"]}
     raw["dialling"] = [ways.get((one["context"], one["dialled"]), one) for one in raw["dialling"]]
-    raw["log_is_open"] = broken.get("log_is_open", True)
+    raw["closed_logs"] = broken.get("closed_logs", [])
     assert wrong(check(raw)) == expected
 
 
@@ -503,7 +504,7 @@ NOT_FIRST = (
             id="no log",
         ),
         pytest.param(
-            lambda raw: raw.update(log_is_open=False),
+            lambda raw: raw.update(closed_logs=["/var/log/asterisk/messages"]),
             [
                 (
                     "log-written",

@@ -91,7 +91,7 @@ def test_a_running_container_is_described_and_asked(gather: Any, tmp_path: Path)
     (tmp_path / "logs/messages").write_text("[2026-01-01 00:00:00] VERBOSE[1] app_dial.c: Dial\n")
     found = gather(Engine(INSPECTED))
     assert found["container"]["ports"] == {"5060/udp": ["0.0.0.0 5060"], "5061/tcp": []}
-    assert (found["console"]["error"], found["log_is_open"], found["log"]["calls"]) == (None, True, 1)
+    assert (found["console"]["error"], found["closed_logs"], found["log"]["calls"]) == (None, [], 1)
     assert found["dialling"] == [
         {"context": "internal", "dialled": "100", "target": None, "path": ("100@internal (no match)",)}
     ]
@@ -114,7 +114,7 @@ def test_no_command_prints_a_password() -> None:
 def test_a_silent_console_is_named(gather: Any) -> None:
     found = gather(Engine(INSPECTED, DockerTimeout("POST /exec/1/start: not over after 10 s")))
     assert found["console"] == {"error": "its console gives no answer within 10 s", "answers": {}}
-    assert (found["dialling"], found["log_is_open"]) == ([], False)
+    assert (found["dialling"], len(found["closed_logs"])) == ([], 3)
 
 
 def test_what_smoke_asks_apt_about_is_what_an_update_brings_in() -> None:

@@ -46,7 +46,7 @@ def looks_often(lab: Parties) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("name", ["messages", "security"])
+@pytest.mark.parametrize("name", ["messages", "notices", "security"])
 def test_a_log_that_grows_fast_is_cut(lab: Parties, looks_often: None, name: str) -> None:
     path = f"{LOGS}/{name}"
     # What a flood of some minutes writes. The owner stays the one who writes it.

@@ -143,6 +143,44 @@ class TestFloods:
         assert tracked < 10_000, "of a flood from changing ports"
 
 
+class TestForgedCarrier:
+    """A carrier is believed by its address, which anybody can write."""
+
+    @pytest.fixture
+    def calls_in_its_name(self, lab: Parties) -> Iterator[Process]:
+        """Calls that nobody has placed, 30 a second; whoever is rung answers, and no ACK comes."""
+        forged = forge(
+            lab.scanner.machine,
+            lab.pbx,
+            lab.ashburn.machine.address,
+            method="INVITE",
+            number="+19863334949",
+            count=10_000,
+            rate=30,
+        )
+        lab.server.wait_until(lambda: lab.server.channels() >= 8, "calls in the carrier's name")
+        yield forged
+        forged.stop()
+        # A call that is answered and whose ACK never comes ends by itself, long before it rings out.
+        lab.server.wait_until_idle()
+
+    def test_phones_and_emergency_calls_find_a_place(self, lab: Parties, calls_in_its_name: Process) -> None:
+        most = 2 * (lab.model["pbx_max_calls"] - lab.model["pbx_max_calls"] // 5)
+        for _ in range(3):
+            assert lab.phone_101.call("911", Talk(seconds=1)).wait().status == 200
+            assert lab.phone_100.call("101", Talk(seconds=1)).wait().status == 200
+            # A call that is being refused has a channel for a moment, too.
+            assert lab.server.channels() <= most + 4
+        assert calls_in_its_name.exit_code is None, "they came all the time"
+
+    def test_a_flood_in_its_name_leaves_a_call_its_audio(self, lab: Parties) -> None:
+        address = lab.ashburn.machine.address
+        with held_call(lab) as held:
+            forge(lab.scanner.machine, lab.pbx, address, method="OPTIONS", count=10_000, rate=2_000).wait(120)
+            assert lab.phone_100.call("101", Talk(seconds=1)).wait().status == 200
+        held.assert_nothing_was_lost()
+
+
 class TestBans:
     def test_a_ban_binds_sip_and_audio_alone(self, lab: Parties) -> None:
         assert offend(lab.scanner.machine, lab.pbx, "guess").was_cut_off
@@ -200,41 +238,3 @@ class TestContainer:
             assert lab.server.run(["stat", "-c", "%U %a", OF_THE_SERVER]).split() == ["root", "600"]
         finally:
             lab.server.run(["sh", "-ec", f"{as_asterisk} mv away messages; rm {OF_THE_SERVER}"])
-
-
-class TestForgedCarrier:
-    """A carrier is believed by its address, which anybody can write."""
-
-    @pytest.fixture
-    def calls_in_its_name(self, lab: Parties) -> Iterator[Process]:
-        """Calls that nobody has placed, 30 a second; whoever is rung answers, and no ACK comes."""
-        forged = forge(
-            lab.scanner.machine,
-            lab.pbx,
-            lab.ashburn.machine.address,
-            method="INVITE",
-            number="+19863334949",
-            count=10_000,
-            rate=30,
-        )
-        lab.server.wait_until(lambda: lab.server.channels() >= 8, "calls in the carrier's name")
-        yield forged
-        forged.stop()
-        # A call that is answered and whose ACK never comes ends by itself, long before it rings out.
-        lab.server.wait_until_idle()
-
-    def test_phones_and_emergency_calls_find_a_place(self, lab: Parties, calls_in_its_name: Process) -> None:
-        most = 2 * (lab.model["pbx_max_calls"] - lab.model["pbx_max_calls"] // 5)
-        for _ in range(3):
-            assert lab.phone_101.call("911", Talk(seconds=1)).wait().status == 200
-            assert lab.phone_100.call("101", Talk(seconds=1)).wait().status == 200
-            # A call that is being refused has a channel for a moment, too.
-            assert lab.server.channels() <= most + 4
-        assert calls_in_its_name.exit_code is None, "they came all the time"
-
-    def test_a_flood_in_its_name_leaves_a_call_its_audio(self, lab: Parties) -> None:
-        address = lab.ashburn.machine.address
-        with held_call(lab) as held:
-            forge(lab.scanner.machine, lab.pbx, address, method="OPTIONS", count=10_000, rate=2_000).wait(120)
-            assert lab.phone_100.call("101", Talk(seconds=1)).wait().status == 200
-        held.assert_nothing_was_lost()

@@ -8,7 +8,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-LOG_IN_CONTAINER = "/var/log/asterisk/messages"
+# What people read, and what fail2ban reads.
+LOGS_IN_CONTAINER = tuple(f"/var/log/asterisk/{name}" for name in ("messages", "notices", "security"))
 
 _STAMP = re.compile(r"^\[(?P<stamp>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?: [+-]\d{4})?)\]")
 _CALL = re.compile(r"INVITE|Dial|from-twilio")  # what the guide's `grep -E` follows

@@ -28,7 +28,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import EXP
 from ansible_collections.callcenter.pbx.plugins.module_utils.host_command import ENVIRONMENT
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_dialplan import resolve_all
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_drop import prove
-from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_log import LOG_IN_CONTAINER, read_activity
+from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_log import LOGS_IN_CONTAINER, read_activity
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_names import resolve
 from ansible_collections.callcenter.pbx.plugins.module_utils.untrusted import read_end
 
@@ -76,7 +76,12 @@ _ENDPOINT_PARAMETERS = frozenset({"allow", "aors", "context", "outbound_auth", "
 _COMPOSE_LABEL = "com.docker.compose."
 _FETCHED = (Path("/var/lib/apt/periodic/update-success-stamp"), Path("/var/lib/apt/lists/partial"))
 _INTERFACES = Path("/sys/class/net")
-_HAS_OPEN = 'for file in /proc/[0-9]*/fd/*; do [ "$file" -ef "$1" ] && exit 0; done; exit 1'
+_NOT_OPEN = """
+for log; do
+    for file in /proc/[0-9]*/fd/*; do [ "$file" -ef "$log" ] && continue 2; done
+    echo "$log"
+done
+"""
 
 
 def gather(
@@ -119,13 +124,13 @@ def gather(
             jobs["console"] = pool.submit(_console, cli, trunks)
             jobs["dialling"] = pool.submit(_dialling, cli, dialled)
             jobs["names"] = pool.submit(resolve, pid, names)
-            jobs["log_is_open"] = pool.submit(_log_is_open, engine, container)
+            jobs["closed_logs"] = pool.submit(_closed_logs, engine, container)
     answers = {name: job.result() for name, job in jobs.items()}
     return {
         "console": {"error": "its container does not run", "answers": {}},
         "dialling": [],
         "names": {},
-        "log_is_open": False,
+        "closed_logs": list(LOGS_IN_CONTAINER),
         "drop": None,
         **evidence,
         "host": {name: answers.pop(name) for name in HOST_COMMANDS},
@@ -240,13 +245,13 @@ def _dialling(cli: AsteriskCli, dialled: Sequence[Mapping[str, str]]) -> list[di
     ]
 
 
-def _log_is_open(engine: DockerEngine, container: str) -> bool:
-    """Tell whether Asterisk writes to the file at the log's path, not to one moved away or deleted."""
+def _closed_logs(engine: DockerEngine, container: str) -> list[str]:
+    """Return the logs at whose path Asterisk does not write: the file was moved away or deleted."""
     try:
-        argv = ["sh", "-c", _HAS_OPEN, "sh", LOG_IN_CONTAINER]
-        return engine.exec(container, argv, timeout=ANSWER_SECONDS).exit_code == 0
+        argv = ["sh", "-c", _NOT_OPEN, "sh", *LOGS_IN_CONTAINER]
+        return engine.exec(container, argv, timeout=ANSWER_SECONDS).stdout.split()
     except DockerError:
-        return False
+        return list(LOGS_IN_CONTAINER)
 
 
 def _log(path: Path) -> dict[str, Any]:

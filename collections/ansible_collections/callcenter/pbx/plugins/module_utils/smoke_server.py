@@ -20,7 +20,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import (
 )
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_by_hand import source_of
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_jails import JAILS
-from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_log import LOG_IN_CONTAINER
+from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_log import LOGS_IN_CONTAINER
 from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_types import (
     Evidence,
     Outcome,
@@ -101,15 +101,18 @@ def published_ports(wanted: Wanted, evidence: Evidence) -> Outcome:
 
 
 def log_written(wanted: Wanted, evidence: Evidence) -> Outcome:
-    """Asterisk writes to the file that the guide reads, and there is room."""
+    """Asterisk writes to the files that the guide and fail2ban read, and there is room."""
     log = evidence.raw["log"]
     if log["error"]:
         return outcome("missing", [Problem(f"{log['path']}: {log['error']}")])
     problems = []
-    if not smoke_read.log_is_enabled(evidence.answer("logger show channels"), LOG_IN_CONTAINER):
-        problems.append(Problem(f"`logger show channels` does not list {LOG_IN_CONTAINER} as enabled"))
-    elif not evidence.raw["log_is_open"]:
-        seen = f"Asterisk has not opened {LOG_IN_CONTAINER}: it writes to a file that was moved or deleted"
+    channels = evidence.answer("logger show channels")
+    off = [path for path in LOGS_IN_CONTAINER if not smoke_read.log_is_enabled(channels, path)]
+    closed = [path for path in evidence.raw["closed_logs"] if path not in off]
+    if off:
+        problems.append(Problem(f"`logger show channels` does not list {', '.join(off)} as enabled"))
+    if closed:
+        seen = f"Asterisk has not opened {', '.join(closed)}: it writes to a file that was moved or deleted"
         remedy = "Run `docker compose exec asterisk asterisk -rx 'logger reload'` in {root_dir}."
         problems.append(Problem(seen, remedy=remedy.format(root_dir=wanted.root_dir)))
     free = log["free_bytes"]
