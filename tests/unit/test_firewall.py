@@ -374,11 +374,11 @@ def test_local_port_comes_and_goes_with_its_chain() -> None:
 
 
 def test_local_port_is_published_over_ipv4_alone() -> None:
-    assert inner_chains(6, PORTS, LOCAL, "172.30.255.252/30") == {}
-    assert list(inner_chains(4, PORTS, LOCAL, "172.30.255.252/30")) == [
+    assert inner_chains(6, PORTS, LOCAL, "172.30.255.252/30", []) == {}
+    assert list(inner_chains(4, PORTS, LOCAL, "172.30.255.252/30", [])) == [
         "SIP-LOCAL",
         "SIP-UNHEARD",
         "SIP-GUARD",
     ]
-    inner = inner_chains(4, PORTS, LOCAL, "172.30.255.252/30")
+    inner = inner_chains(4, PORTS, LOCAL, "172.30.255.252/30", [])
     assert "-A SIP-LOCAL " + firewall.local_rules(LOCAL)[-1] in firewall.saved_rules(4, PORTS, False, inner)

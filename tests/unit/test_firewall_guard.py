@@ -14,7 +14,7 @@ DOCKERS = Table({}, {"PREROUTING": ("-d 172.18.0.2/32 ! -i br-1 -j DROP",), "OUT
 
 
 def test_audio_of_strangers_is_noted_and_dropped_and_their_connections_are_few() -> None:
-    chains = firewall_guard.inner_chains(4, PORTS, None, "172.30.255.252/30")
+    chains = firewall_guard.inner_chains(4, PORTS, None, "172.30.255.252/30", [5061])
     assert chains == {
         "SIP-UNHEARD": ("-j SET --add-set sip-unheard-v4 src --exist --timeout 3600", "-j DROP"),
         "SIP-GUARD": (
@@ -27,6 +27,8 @@ def test_audio_of_strangers_is_noted_and_dropped_and_their_connections_are_few()
             "-s 172.30.255.252/30 -d 169.254.0.0/16 -p udp -m udp --dport 53 -j RETURN",
             "-s 172.30.255.252/30 -d 169.254.0.0/16 -p tcp -m tcp --dport 53 -j RETURN",
             "-s 172.30.255.252/30 -d 169.254.0.0/16 -j DROP",
+            f"-s 172.30.255.252/30 -p tcp -m tcp {SYN} -m multiport ! --dports 53,5061 "
+            "-m set ! --match-set sip-expected-v4 dst -m set ! --match-set sip-known-v4 dst -j DROP",
         ),
     }
 
@@ -92,7 +94,7 @@ def test_what_is_saved_is_what_is_in_force() -> None:
 
 
 def test_ipv6_has_no_port_to_guard() -> None:
-    assert firewall_guard.inner_chains(6, PORTS, None, "172.30.255.252/30") == {}
+    assert firewall_guard.inner_chains(6, PORTS, None, "172.30.255.252/30", [5061]) == {}
 
 
 def test_a_diff_reads_like_the_tools() -> None:

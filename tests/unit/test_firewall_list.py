@@ -86,7 +86,7 @@ class FakeHost:
                     PORTS,
                     False,
                     (),
-                    inner_chains(version, PORTS, None, "172.30.255.252/30"),
+                    inner_chains(version, PORTS, None, "172.30.255.252/30", []),
                 ),
             )
             for version in (4, 6)
@@ -131,6 +131,7 @@ OPTIONS = {
     "asymmetric_routes": False,
     "root_dir": "/opt/callcenter",
     "container_network": "172.30.255.252/30",
+    "tcp_ports": [],
 }
 LIST = ["203.0.113.7", "203.0.113.0/30", "2001:db8::/32"]
 

@@ -20,6 +20,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.model_networks impo
 from ansible_collections.callcenter.pbx.plugins.module_utils.model_read import read_model
 from ansible_collections.callcenter.pbx.plugins.module_utils.model_views import (
     auth_view,
+    carrier_tcp_ports,
     config_view,
     dial_checks,
     max_calls_into,
@@ -267,6 +268,14 @@ def test_calls_and_audio_are_expected_from_carriers_and_the_sites_own_networks()
     assert expected_networks(phone) == ["203.0.113.0/30", "198.51.100.7"]
     twilio = expected_networks(model_with("pbx_trunks.0.identify_networks", ["54.172.60.0/30"]))
     assert "168.86.128.0/18" in twilio
+
+
+def test_ports_of_carriers_over_tcp() -> None:
+    assert carrier_tcp_ports(model_with("pbx_trunks.0.transport", "udp")) == []
+    assert 5060 in carrier_tcp_ports(model_with("pbx_trunks.0.transport", "tcp"))
+    first, *others = model_with("pbx_trunks.0.transport", "tcp").trunks
+    moved = replace(first, contacts=("sip:203.0.113.1:5080", "sip:sip.example.com"), termination_host="")
+    assert carrier_tcp_ports(replace(model_with(), trunks=(moved, *others))) == [5060, 5080]
 
 
 def test_every_text_in_the_view_is_escaped() -> None:

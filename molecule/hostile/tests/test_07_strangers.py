@@ -207,6 +207,11 @@ ip -n cloud address add {METADATA}/30 dev cloud1 && ip -n cloud link set cloud1 
 OF_THE_SERVER = "/root/of-the-server"
 
 
+def inside(lab: Parties) -> tuple[str, ...]:
+    """What runs a command of the server in the network of the PBX's container."""
+    return ("nsenter", "--target", str(lab.server.container_state()["Pid"]), "--net")
+
+
 class TestContainer:
     @pytest.fixture
     def cloud(self, lab: Parties) -> Iterator[None]:
@@ -222,8 +227,18 @@ class TestContainer:
         lab.server.run(["sh", "-c", leave])
 
     def test_a_taken_over_container_gets_no_credentials_of_the_cloud(self, lab: Parties, cloud: None) -> None:
-        pid = lab.server.run(["docker", "inspect", "-f", "{{.State.Pid}}", "callcenter-asterisk"]).strip()
-        assert knock(lab.server, METADATA, 80, 3, ("nsenter", "--target", pid, "--net")) == "silence"
+        assert knock(lab.server, METADATA, 80, 3, inside(lab)) == "silence"
+
+    def test_a_taken_over_container_connects_to_nobody_else(self, lab: Parties) -> None:
+        somebody = lab.scanner.machine
+        service = somebody.start(["python3", "-m", "http.server", "5070"], "service")
+        try:
+            lab.server.wait_until(
+                lambda: knock(lab.server, somebody.address, 5070) == "open", "a service elsewhere"
+            )
+            assert knock(lab.server, somebody.address, 5070, 3, inside(lab)) == "silence"
+        finally:
+            service.stop()
 
     @pytest.mark.parametrize("trap", [f"ln -s {OF_THE_SERVER}", "mkfifo"], ids=["link", "pipe"])
     def test_what_it_puts_where_its_log_was_harms_nothing(self, lab: Parties, trap: str) -> None:

@@ -21,6 +21,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.model_secrets impor
 )
 from ansible_collections.callcenter.pbx.plugins.module_utils.model_views import (
     auth_view,
+    carrier_tcp_ports,
     config_view,
     dial_checks,
     required_objects,
@@ -75,5 +76,6 @@ class FilterModule:
                 {"name": name, "network": network} for name, network in protected_networks(_sound(variables))
             ],
             "pbx_expected_networks": lambda variables: expected_networks(_sound(variables)),
+            "pbx_carrier_tcp_ports": lambda variables: carrier_tcp_ports(_sound(variables)),
             "pbx_required_objects": lambda variables: required_objects(_sound(variables)),
         }

@@ -231,8 +231,8 @@ def plan_rules(
     opens = {
         version: guard.name == "iptables" and firewall.closes(table) for version, table in tables.items()
     }
-    container = options["container_network"]
-    inner = {version: firewall_guard.inner_chains(version, ports, local, container) for version in PROGRAMS}
+    leaving = (options["container_network"], options["tcp_ports"])
+    inner = {version: firewall_guard.inner_chains(version, ports, local, *leaving) for version in PROGRAMS}
     by_hand = {
         version: firewall_by_hand.sort_out(
             table,

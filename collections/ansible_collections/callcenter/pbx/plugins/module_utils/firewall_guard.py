@@ -8,6 +8,8 @@ right password of a phone lately).
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import (
     EXPECTED,
     GUARD,
@@ -48,13 +50,14 @@ _SYN = "--tcp-flags FIN,SYN,RST,ACK SYN"
 
 
 def inner_chains(
-    version: int, ports: Ports, local: LocalPort | None, container: str
+    version: int, ports: Ports, local: LocalPort | None, container: str, tcp_ports: Collection[int]
 ) -> dict[str, tuple[str, ...]]:
     """Return the rules of the chains behind SIP-BLACKLIST, each before the chain that names it.
 
     Docker publishes SIP over IPv4.
 
     :param container: the network of the container
+    :param tcp_ports: where carriers take connections
     """
     if version != 4:
         return {}
@@ -62,7 +65,7 @@ def inner_chains(
     return {
         **({LOCAL: local_rules(local)} if local else {}),
         REFUSED_AUDIO: (noted, "-j DROP"),
-        GUARD: (*guard_rules(ports), *leaving_rules(container)),
+        GUARD: (*guard_rules(ports), *leaving_rules(container, tcp_ports)),
     }
 
 
@@ -86,15 +89,21 @@ def guard_rules(ports: Ports) -> tuple[str, ...]:
     )
 
 
-def leaving_rules(container: str) -> tuple[str, ...]:
-    """Return the rules of SIP-GUARD about what leaves the container: nothing to the cloud's own services.
+def leaving_rules(container: str, tcp_ports: Collection[int]) -> tuple[str, ...]:
+    """Return the rules of SIP-GUARD about what leaves the container.
 
-    There a cloud hands out the server's credentials to whoever asks from it. Some have their name server
-    there.
+    Nothing goes to the cloud's own services: there a cloud hands out the server's credentials to whoever asks
+    from it. Some have their name server there.
+
+    The PBX connects to carriers that speak SIP over TCP, to phones and to name servers. Whoever takes the
+    container over gets no further.
     """
     there = f"-s {container} -d {CLOUD_SERVICES}"
     names = (f"{there} -p {protocol} -m {protocol} --dport 53 -j RETURN" for protocol in ("udp", "tcp"))
-    return (*names, f"{there} -j DROP")
+    numbers = ",".join(str(port) for port in sorted({53, *tcp_ports}))
+    friends = f"-m set ! --match-set {EXPECTED[4]} dst -m set ! --match-set {KNOWN[4]} dst"
+    elsewhere = f"-m multiport ! --dports {numbers} {friends}"
+    return (*names, f"{there} -j DROP", f"-s {container} -p tcp -m tcp {_SYN} {elsewhere} -j DROP")
 
 
 def raw_chains(ports: Ports, asymmetric: bool) -> dict[str, tuple[str, ...]]:

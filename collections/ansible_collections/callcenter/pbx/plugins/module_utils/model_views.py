@@ -28,6 +28,7 @@ _NO_FORWARDING = "i"
 """Dial() option: a phone or carrier that answers with a redirection does not make the PBX dial elsewhere."""
 
 _CHECKED_ITEMS = 3
+_SIP_PORT = 5060
 _SAMPLE_NATIONAL = "5551234567"
 
 
@@ -51,6 +52,13 @@ def trunk_contacts(trunk: Trunk) -> list[str]:
     dialled = [f"sip:{trunk.termination_host}"] if trunk.termination_host else []
     asked = [uri if ";transport=" in uri else uri + _by(trunk) for uri in (*trunk.contacts, *dialled)]
     return list(dict.fromkeys(asked))
+
+
+def carrier_tcp_ports(model: Model) -> list[int]:
+    """Return the ports where carriers take SIP over TCP."""
+    asked = [uri for trunk in model.trunks for uri in trunk_contacts(trunk) if uri.endswith(";transport=tcp")]
+    ports = [uri.partition(";")[0].rpartition(":")[2] for uri in asked]
+    return sorted({int(port) if port.isdigit() else _SIP_PORT for port in ports})
 
 
 def _by(trunk: Trunk) -> str:

@@ -143,9 +143,16 @@ options:
     type: bool
     default: false
   container_network:
-    description: Network of the container, from which nothing goes to the services of a cloud.
+    description:
+      - Network of the container, from which nothing goes to the services of a cloud.
+      - TCP connections go from there to O(tcp_ports), to name servers and to known phones alone.
     type: str
     default: 172.30.255.252/30
+  tcp_ports:
+    description: Ports where carriers take SIP over TCP.
+    type: list
+    elements: int
+    default: []
   root_dir:
     description: Directory of the PBX on the host, where C(callcenter-known) reads its log and its contacts.
     type: path
@@ -257,6 +264,7 @@ ARGUMENTS: dict[str, Any] = {
     "expected_networks": {"type": "list", "elements": "str", "default": []},
     "asymmetric_routes": {"type": "bool", "default": False},
     "container_network": {"type": "str", "default": "172.30.255.252/30"},
+    "tcp_ports": {"type": "list", "elements": "int", "default": []},
     "root_dir": {"type": "path", "default": "/opt/callcenter"},
 }
 
