@@ -13,6 +13,17 @@ HERE = "-m addrtype --dst-type LOCAL -g SIP-STRANGERS"
 DOCKERS = Table({}, {"PREROUTING": ("-d 172.18.0.2/32 ! -i br-1 -j DROP",), "OUTPUT": ()})
 
 
+def raw(asymmetric: bool) -> dict[str, tuple[str, ...]]:
+    return firewall_guard.all_raw_chains(PORTS, asymmetric, "172.30.255.252/30")
+
+
+def test_the_container_reaches_no_service_of_the_server() -> None:
+    assert raw(False)["SIP-ARRIVAL"][-1] == (
+        f"-s 172.30.255.252/30 -p tcp -m tcp {SYN} -m multiport ! --dports 53,5060 "
+        "-m addrtype --dst-type LOCAL -j DROP"
+    )
+
+
 def test_audio_of_strangers_is_noted_and_dropped_and_their_connections_are_few() -> None:
     chains = firewall_guard.inner_chains(4, PORTS, None, "172.30.255.252/30", [5061])
     assert chains == {
@@ -66,31 +77,29 @@ def test_sip_of_strangers_is_limited_before_it_is_tracked(asymmetric: bool, forg
 
 
 def test_our_chains_in_raw_come_first_and_docker_keeps_its_own() -> None:
-    lines = firewall_guard.plan_raw(DOCKERS, PORTS, False)
+    lines = firewall_guard.plan_raw(DOCKERS, raw(False))
     assert [line for line in lines if line.startswith(":")] == list(lines[:2]), (
         "defined before they are named"
     )
     applied = firewall.apply_lines(DOCKERS, lines)
     assert applied.rules("PREROUTING") == ("-j SIP-ARRIVAL", *DOCKERS.rules("PREROUTING"))
-    assert firewall_guard.plan_raw(applied, PORTS, False) == ()
-    assert firewall_guard.plan_raw(applied, PORTS, True) != ()
+    assert firewall_guard.plan_raw(applied, raw(False)) == ()
+    assert firewall_guard.plan_raw(applied, raw(True)) != ()
 
 
 def test_a_rule_flushed_or_edited_by_hand_is_put_back() -> None:
-    right = firewall.apply_lines(DOCKERS, firewall_guard.plan_raw(DOCKERS, PORTS, False))
+    right = firewall.apply_lines(DOCKERS, firewall_guard.plan_raw(DOCKERS, raw(False)))
     for chain in ("PREROUTING", "SIP-ARRIVAL", "SIP-STRANGERS"):
         broken = Table({}, {**right.chains, chain: ()})
-        repaired = firewall.apply_lines(broken, firewall_guard.plan_raw(broken, PORTS, False))
+        repaired = firewall.apply_lines(broken, firewall_guard.plan_raw(broken, raw(False)))
         assert repaired.rules("PREROUTING")[0] == "-j SIP-ARRIVAL"
-        assert {name: repaired.rules(name) for name in firewall_guard.raw_chains(PORTS, False)} == (
-            firewall_guard.raw_chains(PORTS, False)
-        )
+        assert {name: repaired.rules(name) for name in raw(False)} == (raw(False))
 
 
 def test_what_is_saved_is_what_is_in_force() -> None:
-    saved = firewall_guard.saved_raw(PORTS, False).splitlines()
+    saved = firewall_guard.saved_raw(raw(False)).splitlines()
     applied = firewall.apply_lines(Table({}, {}), saved)
-    assert applied.chains == firewall_guard.raw_chains(PORTS, False)
+    assert applied.chains == raw(False)
 
 
 def test_ipv6_has_no_port_to_guard() -> None:
@@ -98,5 +107,5 @@ def test_ipv6_has_no_port_to_guard() -> None:
 
 
 def test_a_diff_reads_like_the_tools() -> None:
-    right = firewall.apply_lines(DOCKERS, firewall_guard.plan_raw(DOCKERS, PORTS, False))
+    right = firewall.apply_lines(DOCKERS, firewall_guard.plan_raw(DOCKERS, raw(False)))
     assert firewall_guard.describe(right)[0] == "iptables -t raw -A PREROUTING -j SIP-ARRIVAL"

@@ -13,7 +13,11 @@ from ansible_collections.callcenter.pbx.plugins.module_utils import (
     firewall_list,
 )
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_bans import never_banned
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_guard import inner_chains, plan_raw
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_guard import (
+    all_raw_chains,
+    inner_chains,
+    plan_raw,
+)
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_list import Record, read_list
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_networks import (
     Protected,
@@ -76,7 +80,7 @@ class FakeHost:
     def __init__(self, files: Mapping[str, str], live: Mapping[str, str | None]) -> None:
         self.files = files
         self.live = live
-        self.raw = firewall.apply_lines(RAW, plan_raw(RAW, PORTS, False))
+        self.raw = firewall.apply_lines(RAW, plan_raw(RAW, all_raw_chains(PORTS, False, "172.30.255.252/30")))
         self.tables = {
             version: firewall.apply_lines(
                 firewall.EMPTY_TABLE,

@@ -663,6 +663,18 @@ NOT_FIRST = (
             id="the cloud's credentials can be had",
         ),
         pytest.param(
+            in_table("raw", "--dport 5060 --tcp-flags", "--dport 5062 --tcp-flags"),
+            [("strangers", STRANGERS, "SIP-ARRIVAL in the table raw does not hold its rules")],
+            id="connections pass",
+        ),
+        pytest.param(
+            in_table(
+                "raw", "-m multiport ! --dports 53,5060 -m addrtype --dst-type LOCAL -j DROP", "-j RETURN"
+            ),
+            [("strangers", STRANGERS, "SIP-ARRIVAL lets the container reach the server's own services")],
+            id="the server's services can be had",
+        ),
+        pytest.param(
             in_table("raw", "-A PREROUTING -j SIP-ARRIVAL\n", ""),
             [("strangers", STRANGERS, "PREROUTING in the table raw does not jump to SIP-ARRIVAL first")],
             id="floods pass",

@@ -237,6 +237,8 @@ class TestContainer:
                 lambda: knock(lab.server, somebody.address, 5070) == "open", "a service elsewhere"
             )
             assert knock(lab.server, somebody.address, 5070, 3, inside(lab)) == "silence"
+            assert knock(somebody, lab.pbx.address, 22) == "open"
+            assert knock(lab.server, lab.pbx.address, 22, 3, inside(lab)) == "silence"
         finally:
             service.stop()
 

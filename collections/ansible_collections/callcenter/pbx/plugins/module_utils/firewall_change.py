@@ -245,7 +245,9 @@ def plan_rules(
     }
     kept = {version: found.kept for version, found in by_hand.items()}
     raw = host.table(f"{PROGRAMS[4]}{variant}", "raw") or firewall.EMPTY_TABLE
-    asymmetric = options["asymmetric_routes"]
+    raw_chains = firewall_guard.all_raw_chains(
+        ports, options["asymmetric_routes"], options["container_network"]
+    )
     return Rules(
         guard,
         variant,
@@ -257,7 +259,7 @@ def plan_rules(
             )
             for version in tables
         },
-        firewall_guard.plan_raw(raw, ports, asymmetric),
+        firewall_guard.plan_raw(raw, raw_chains),
         {
             **{
                 program: "\n".join(
@@ -265,7 +267,7 @@ def plan_rules(
                 )
                 for version, program in PROGRAMS.items()
             },
-            firewall_guard.RAW_FILE: firewall_guard.saved_raw(ports, asymmetric),
+            firewall_guard.RAW_FILE: firewall_guard.saved_raw(raw_chains),
             **{
                 firewall_by_hand.FILES[version]: firewall_by_hand.save(rules)
                 for version, rules in kept.items()

@@ -8,7 +8,7 @@ right password of a phone lately).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import (
     EXPECTED,
@@ -106,8 +106,17 @@ def leaving_rules(container: str, tcp_ports: Collection[int]) -> tuple[str, ...]
     return (*names, f"{there} -j DROP", f"-s {container} -p tcp -m tcp {_SYN} {elsewhere} -j DROP")
 
 
+def services_rule(container: str, ports: Ports) -> str:
+    """Return the rule of SIP-ARRIVAL that keeps the container from the server's own services.
+
+    The server itself may be its name server, and it may call its own public address.
+    """
+    wanted = f"-m multiport ! --dports 53,{ports.sip}"
+    return f"-s {container} -p tcp -m tcp {_SYN} {wanted} -m addrtype --dst-type LOCAL -j DROP"
+
+
 def raw_chains(ports: Ports, asymmetric: bool) -> dict[str, tuple[str, ...]]:
-    """Return the rules of our chains in the table ``raw``, which comes before connection tracking.
+    """Return the rules of our chains about SIP in the table ``raw``, which comes before connection tracking.
 
     :param asymmetric: packets may arrive by another interface than answers leave by
     """
@@ -140,10 +149,19 @@ def raw_chains(ports: Ports, asymmetric: bool) -> dict[str, tuple[str, ...]]:
     }
 
 
-def plan_raw(table: Table, ports: Ports, asymmetric: bool) -> tuple[str, ...]:
+def all_raw_chains(ports: Ports, asymmetric: bool, container: str) -> dict[str, tuple[str, ...]]:
+    """Return all rules of our chains in the table ``raw``.
+
+    :param container: the network of the container
+    """
+    chains = raw_chains(ports, asymmetric)
+    return {**chains, ARRIVAL: (*chains[ARRIVAL], services_rule(container, ports))}
+
+
+def plan_raw(table: Table, chains: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """Return the lines for `iptables-restore --noflush` in the table ``raw``, none when all is right."""
     lines: list[str] = []
-    for chain, rules in raw_chains(ports, asymmetric).items():
+    for chain, rules in chains.items():
         if table.chains.get(chain) != rules:
             lines += define(chain, rules)
     # A chain is defined before a rule names it.
@@ -151,9 +169,8 @@ def plan_raw(table: Table, ports: Ports, asymmetric: bool) -> tuple[str, ...]:
     return (*lines, *lead(table, "PREROUTING", [ARRIVAL], {ARRIVAL}))
 
 
-def saved_raw(ports: Ports, asymmetric: bool) -> str:
+def saved_raw(chains: Mapping[str, tuple[str, ...]]) -> str:
     """Return the content of the file that restores them."""
-    chains = raw_chains(ports, asymmetric)
     lines = [line for chain, rules in chains.items() for line in define(chain, rules)]
     return "\n".join([*lines, ""])
 

@@ -64,6 +64,8 @@ def _rules(wanted: Wanted, table: Table) -> Iterator[Problem]:
         yield Problem(f"{GUARD} does not hold its rules")
     if not any(rule.endswith(f"-d {CLOUD_SERVICES} -j DROP") for rule in table.rules(GUARD)):
         yield Problem(f"{GUARD} lets the container reach the services of the cloud, {CLOUD_SERVICES}")
+    if not any(_keeps_the_container(rule) for rule in table.rules(GUARD)):
+        yield Problem(f"{GUARD} lets the container connect to anybody over TCP")
     if table.rules(REFUSED_AUDIO)[-1:] != ("-j DROP",):
         yield Problem(f"{REFUSED_AUDIO} does not drop")
 
@@ -76,8 +78,15 @@ def _raw_rules(wanted: Wanted, found: dict[str, str]) -> Iterator[Problem]:
     if table.rules("PREROUTING")[:1] != (f"-j {ARRIVAL}",):
         yield Problem(f"PREROUTING in the table raw does not jump to {ARRIVAL} first")
     for chain, either in _either(wanted).items():
-        if table.rules(chain) not in either:
+        if not any(table.rules(chain)[: len(rules)] == rules for rules in either):
             yield Problem(f"{chain} in the table raw does not hold its rules")
+    if not any(_keeps_the_container(rule) for rule in table.rules(ARRIVAL)):
+        yield Problem(f"{ARRIVAL} lets the container reach the server's own services")
+
+
+def _keeps_the_container(rule: str) -> bool:
+    """Tell whether a rule drops new TCP connections of the container."""
+    return rule.startswith("-s ") and " -p tcp " in rule and rule.endswith(" -j DROP")
 
 
 def _either(wanted: Wanted) -> dict[str, tuple[tuple[str, ...], ...]]:
