@@ -183,7 +183,8 @@ class TestForgedCarrier:
 
 class TestBans:
     def test_a_ban_binds_sip_and_audio_alone(self, lab: Parties) -> None:
-        assert offend(lab.scanner.machine, lab.pbx, "guess").was_cut_off
+        # Some lines of the floods are still to be read. Ten seconds are promised; slow machines have twenty.
+        assert offend(lab.scanner.machine, lab.pbx, "guess", most=200).was_cut_off
         assert lab.scanner.ask("OPTIONS", seconds=1) is None
         assert knock(lab.scanner.machine, lab.pbx.address, 22, 5) == "open"
 
