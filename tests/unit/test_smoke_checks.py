@@ -663,6 +663,13 @@ NOT_FIRST = (
             id="the cloud's credentials can be had",
         ),
         pytest.param(
+            in_table(
+                "iptables", "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -m multiport ! --dports 53", ""
+            ),
+            [("strangers", STRANGERS, "SIP-GUARD lets the container connect to anybody over TCP")],
+            id="the container connects to anybody",
+        ),
+        pytest.param(
             in_table("raw", "--dport 5060 --tcp-flags", "--dport 5062 --tcp-flags"),
             [("strangers", STRANGERS, "SIP-ARRIVAL in the table raw does not hold its rules")],
             id="connections pass",

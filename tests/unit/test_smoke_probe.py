@@ -117,6 +117,11 @@ def test_a_silent_console_is_named(gather: Any) -> None:
     assert (found["dialling"], len(found["closed_logs"])) == ([], 3)
 
 
+def test_a_question_about_the_logs_that_fails_is_no_yes(gather: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Engine, "exec", lambda *_, **__: ExecResult(127, "", "sh: not found"))
+    assert len(gather(Engine(INSPECTED))["closed_logs"]) == 3
+
+
 def test_what_smoke_asks_apt_about_is_what_an_update_brings_in() -> None:
     plays = yaml.safe_load((ROOT / "playbooks" / "update.yml").read_text())
     found = [

@@ -249,9 +249,10 @@ def _closed_logs(engine: DockerEngine, container: str) -> list[str]:
     """Return the logs at whose path Asterisk does not write: the file was moved away or deleted."""
     try:
         argv = ["sh", "-c", _NOT_OPEN, "sh", *LOGS_IN_CONTAINER]
-        return engine.exec(container, argv, timeout=ANSWER_SECONDS).stdout.split()
+        done = engine.exec(container, argv, timeout=ANSWER_SECONDS)
     except DockerError:
         return list(LOGS_IN_CONTAINER)
+    return done.stdout.split() if done.exit_code == 0 else list(LOGS_IN_CONTAINER)
 
 
 def _log(path: Path) -> dict[str, Any]:
