@@ -169,6 +169,42 @@ except ConnectionRefusedError:
 except TimeoutError:
     print("silence")
 """
+
+_STRAYS = r"""
+import socket, sys, time
+host, port, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+request = ("{0} sip:101@{1} SIP/2.0\r\nVia: SIP/2.0/UDP 198.18.99.9:5060;branch=z9hG4bK-s-{2}\r\n"
+           "Max-Forwards: 70\r\nFrom: <sip:x@{1}>;tag=f\r\nTo: <sip:101@{1}>;tag=t\r\n"
+           "Call-ID: stray-{2}\r\nCSeq: 1 {0}\r\nContent-Length: 0\r\n\r\n")
+answer = ("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP {1}:5060;branch=z9hG4bK-s-{2}\r\nFrom: <sip:x@{1}>;tag=f\r\n"
+          "To: <sip:101@{1}>;tag=t\r\nCall-ID: stray-{2}\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n")
+texts = {"BYE": request, "ACK": request, "CANCEL": request, "response": answer, "rubbish": "{2}\0\xff no SIP"}
+text = texts[sys.argv[4]]
+for serial in range(count):
+    channel.sendto(text.format(sys.argv[4], host, serial).encode(), (host, port))
+    time.sleep(0.06)
+"""
+
+_ECHO = r"""
+import socket, sys
+channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+channel.bind((sys.argv[1], int(sys.argv[2])))
+while True:
+    channel.sendto(*channel.recvfrom(2048))
+"""
+
+_CALL_OUT = """
+import socket, sys
+channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+channel.settimeout(float(sys.argv[3]))
+channel.sendto(b"are you there", (sys.argv[1], int(sys.argv[2])))
+try:
+    channel.recv(2048)
+    print("answer")
+except TimeoutError:
+    print("silence")
+"""
 _serial = itertools.count(1)
 
 
@@ -269,6 +305,32 @@ def knock(machine: Machine, address: str, port: int, seconds: float = 1.0, into:
         DriverError: the address cannot be reached at all.
     """
     return machine.run([*into, "python3", "-c", _KNOCK, address, str(port), str(seconds)]).strip()
+
+
+def echo(machine: Machine, address: str, port: int, into: tuple[str, ...] = ()) -> Process:
+    """Send every datagram back that comes to an address of the machine, in the background."""
+    return machine.start([*into, "python3", "-c", _ECHO, address, str(port)], "echo")
+
+
+def call_out(
+    machine: Machine, address: str, port: int, seconds: float = 1.0, into: tuple[str, ...] = ()
+) -> str:
+    """Send one datagram, and return ``answer`` or ``silence``. Arguments as of ``knock``."""
+    return machine.run([*into, "python3", "-c", _CALL_OUT, address, str(port), str(seconds)]).strip()
+
+
+def strays(machine: Machine, pbx: Pbx, kind: str, count: int = 50) -> Process:
+    """Send datagrams that begin nothing, in the background.
+
+    Args:
+        machine: who sends.
+        pbx: whom to.
+        kind: ``BYE``, ``ACK``, ``CANCEL``, ``response`` or ``rubbish``.
+        count: how many.
+    """
+    return machine.start(
+        ["python3", "-c", _STRAYS, pbx.address, str(pbx.sip_port), str(count), kind], "strays"
+    )
 
 
 def cancels(machine: Machine, pbx: Pbx, maddr: str, *, count: int = 3000, rate: int = 3000) -> Process:

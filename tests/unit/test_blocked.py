@@ -103,7 +103,7 @@ SOURCES = [
     ],
 )
 def test_why(address: str, why: str) -> None:
-    found = {"banned": [], "by_hand": [], "unheard": [], "listed": {"members": [[address, 5]]}}
+    found = {"banned": [], "by_hand": [], "unheard": [], "strays": [], "listed": {"members": [[address, 5]]}}
     data = blocked.summarise(found, SOURCES)
     assert data["listed"] == [{"address": address, "why": why, "packets": 5}]
     counted = {one["name"]: one["packets"] for one in data["sources"]}
@@ -128,6 +128,7 @@ def found(count: int, members: list[list[Any]], banned: int = 1) -> dict[str, An
         "rules": {"sip-blacklist-v4": 30, "sip-banned-v4": 1200},
         "by_hand": [],
         "unheard": [],
+        "strays": [],
         "listed": {"count": count, "packets": 30, "members": members},
         "banned": bans,
     }
@@ -144,6 +145,13 @@ def test_whose_audio_was_dropped_is_shown_with_the_remedy() -> None:
     text = report({**found(0, [], 0), "unheard": unheard})
     assert "belong into its media_networks, in pbx_trunks or pbx_extensions." in text
     assert text.index("192.0.2.7") < text.index("203.0.113.9"), "the loudest first"
+
+
+def test_who_sent_strays_is_shown() -> None:
+    strays = [{"address": "203.0.113.9", "packets": 40}]
+    words = " ".join(report({**found(0, [], 0), "strays": strays}).split())
+    assert "SIP from these is dropped for 10 minutes" in words
+    assert "203.0.113.9 40" in words
 
 
 def test_rules_made_by_hand_are_shown_with_the_command_that_takes_them_over() -> None:

@@ -40,6 +40,12 @@ def test_audio_of_strangers_is_noted_and_dropped_and_their_connections_are_few()
             "-s 172.30.255.252/30 -d 169.254.0.0/16 -j DROP",
             f"-s 172.30.255.252/30 -p tcp -m tcp {SYN} -m multiport ! --dports 53,5061 "
             "-m set ! --match-set sip-expected-v4 dst -m set ! --match-set sip-known-v4 dst -j DROP",
+            *(
+                f"-s 172.30.255.252/30 -d {network} -p udp -m conntrack --ctstate NEW "
+                "-m multiport ! --dports 53 "
+                "-m set ! --match-set sip-expected-v4 dst -m set ! --match-set sip-known-v4 dst -j DROP"
+                for network in ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
+            ),
         ),
     }
 
@@ -67,11 +73,17 @@ def test_sip_of_strangers_is_limited_before_it_is_tracked(asymmetric: bool, forg
             "-m set --match-set sip-expected-v4 src -j RETURN",
             f"-m set --match-set sip-known-v4 src {FRIEND}",
             "-m set --match-set sip-known-v4 src -j RETURN",
+            "-m set --match-set sip-stray-v4 src -j DROP",
             "-m hashlimit --hashlimit-above 20/sec --hashlimit-burst 40 --hashlimit-mode srcip "
             "--hashlimit-name sip-source --hashlimit-htable-max 65536 --hashlimit-htable-expire 60000 "
             "-j DROP",
             "-m hashlimit --hashlimit-above 100/sec --hashlimit-burst 200 --hashlimit-name sip-strangers "
             "-j DROP",
+            # REGISTER, INVITE, OPTIONS, SUBSCRIBE
+            '-p udp -m u32 ! --u32 "0x0>>0x16&0x3c@0x8=0x52454749,0x494e5649,0x4f505449,0x53554253" '
+            "-m hashlimit --hashlimit-above 20/min --hashlimit-burst 20 --hashlimit-mode srcip "
+            "--hashlimit-name sip-stray --hashlimit-htable-max 65536 --hashlimit-htable-expire 60000 "
+            "-j SET --add-set sip-stray-v4 src --exist --timeout 600",
         ),
     }
 

@@ -158,6 +158,7 @@ LIVE: dict[str, str | None] = {
     "sip-expected-v4": saved("sip-expected-v4", "198.51.100.0/30"),
     "sip-known-v4": "",
     "sip-unheard-v4": "",
+    "sip-stray-v4": "",
 }
 
 

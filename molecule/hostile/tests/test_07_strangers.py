@@ -8,13 +8,16 @@ import pytest
 
 from lab.driver.agents import Talk
 from lab.driver.attacks import (
+    call_out,
     cancels,
+    echo,
     flood_forged,
     forge,
     hold_connections,
     knock,
     offend,
     steal_audio,
+    strays,
 )
 from lab.driver.capture import Recording, record
 from lab.driver.held import held_call
@@ -33,8 +36,8 @@ def rtp_to(recorded: Recording, address: str) -> int:
 
 
 @pytest.fixture(autouse=True)
-def nobody_is_unheard(lab: Parties) -> None:
-    lab.server.run(["ipset", "flush", "sip-unheard-v4"])
+def nobody_is_noted(lab: Parties) -> None:
+    lab.server.run(["sh", "-ec", "ipset flush sip-unheard-v4; ipset flush sip-stray-v4"])
 
 
 class TestAnswers:
@@ -143,6 +146,27 @@ class TestFloods:
         assert tracked < 10_000, "of a flood from changing ports"
 
 
+class TestStrays:
+    """What begins nothing: Asterisk does not log it, so no log tells of it."""
+
+    @pytest.mark.parametrize("kind", ["BYE", "ACK", "CANCEL", "response", "rubbish"])
+    def test_who_sends_them_is_not_heard_for_a_while(self, lab: Parties, kind: str) -> None:
+        scanner = lab.scanner.machine
+        assert lab.scanner.ask("OPTIONS", seconds=5) is not None
+        assert strays(scanner, lab.pbx, kind).wait(60) == 0
+        assert scanner.address in lab.server.entries("sip-stray-v4")
+        assert lab.scanner.ask("OPTIONS", seconds=1) is None
+        assert "they answered what nobody asked" in run_playbook("playbooks/blocked.yml").words
+        lab.server.run(["ipset", "del", "sip-stray-v4", scanner.address])
+        assert lab.scanner.ask("OPTIONS", seconds=5) is not None
+
+    def test_a_few_are_nothing(self, lab: Parties) -> None:
+        assert strays(lab.phone_101.machine, lab.pbx, "ACK").wait(60) == 0
+        assert lab.server.entries("sip-stray-v4") == [], "a phone that is known is no stranger"
+        assert strays(lab.scanner.machine, lab.pbx, "ACK", count=4).wait(60) == 0
+        assert lab.scanner.ask("OPTIONS", seconds=5) is not None
+
+
 class TestForgedCarrier:
     """A carrier is believed by its address, which anybody can write."""
 
@@ -197,11 +221,13 @@ class TestBans:
 
 
 METADATA = "169.254.169.254"
+PRIVATE = "10.77.7.2"
 # A host beside the server, as it sees the cloud's own.
 CLOUD = f"""
 ip netns add cloud && ip link add cloud0 type veth peer name cloud1 netns cloud
 ip address add 169.254.169.253/30 dev cloud0 && ip link set cloud0 up
 ip -n cloud address add {METADATA}/30 dev cloud1 && ip -n cloud link set cloud1 up
+ip address add 10.77.7.1/30 dev cloud0 && ip -n cloud address add {PRIVATE}/30 dev cloud1
 """
 
 
@@ -229,6 +255,16 @@ class TestContainer:
 
     def test_a_taken_over_container_gets_no_credentials_of_the_cloud(self, lab: Parties, cloud: None) -> None:
         assert knock(lab.server, METADATA, 80, 3, inside(lab)) == "silence"
+
+    def test_a_taken_over_container_sends_nothing_into_private_networks(
+        self, lab: Parties, cloud: None
+    ) -> None:
+        service = echo(lab.server, PRIVATE, 5070, ("ip", "netns", "exec", "cloud"))
+        try:
+            lab.server.wait_until(lambda: call_out(lab.server, PRIVATE, 5070) == "answer", "a private host")
+            assert call_out(lab.server, PRIVATE, 5070, 2, inside(lab)) == "silence"
+        finally:
+            service.stop()
 
     def test_a_taken_over_container_connects_to_nobody_else(self, lab: Parties) -> None:
         somebody = lab.scanner.machine

@@ -16,6 +16,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.block_list import (
     merge_keys,
     parse_plain,
 )
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import STRAY_SECONDS
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_jails import JAILS
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_networks import (
     Network,
@@ -118,16 +119,21 @@ def summarise(found: Mapping[str, Any], sources: Sequence[Source]) -> dict[str, 
     return {
         "banned": [vars(ban) for ban in bans],
         "by_hand": found["by_hand"],
-        "unheard": [
-            {"address": one["address"], "packets": one["packets"]}
-            for one in sorted(found["unheard"], key=lambda one: (-one["packets"], one["address"]))
-        ],
+        "unheard": _loudest_first(found["unheard"]),
+        "strays": _loudest_first(found["strays"]),
         "listed": networks,
         "sources": [
             {"name": source.name, "networks": source.count, "packets": packets[source.name]}
             for source in sources
         ],
     }
+
+
+def _loudest_first(members: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {"address": one["address"], "packets": one["packets"]}
+        for one in sorted(members, key=lambda one: (-one["packets"], one["address"]))
+    ]
 
 
 def report(host: str, found: Mapping[str, Any], data: Mapping[str, Any]) -> str:
@@ -160,6 +166,12 @@ def report(host: str, found: Mapping[str, Any], data: Mapping[str, Any]) -> str:
             "Audio from these was dropped within the hour, since nobody knows them. Those of a carrier or a\n"
             "phone belong into its media_networks, in pbx_trunks or pbx_extensions.\n"
             + _table(("source", "packets"), rows)
+        )
+    if data["strays"]:
+        rows = [(one["address"], _number(one["packets"])) for one in data["strays"][:SHOWN]]
+        parts.append(
+            f"SIP from these is dropped for {STRAY_SECONDS // 60} minutes: they answered what nobody asked,\n"
+            "or sent no SIP.\n" + _table(("source", "packets"), rows)
         )
     if listed["count"]:
         parts += _list_parts(listed["count"], found["loaded"], data)

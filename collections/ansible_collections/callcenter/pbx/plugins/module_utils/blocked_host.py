@@ -7,12 +7,14 @@ from __future__ import annotations
 import re
 import subprocess
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import (
     BANNED,
     BLACKLIST,
     SETS,
+    STRAY,
     UNHEARD,
 )
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_server import (
@@ -39,7 +41,8 @@ def read(most: int) -> dict[str, Any]:
     :returns: ``now`` and ``loaded`` (seconds since 1970, None where no list was ever saved), ``chain``
         (whether the chain exists), ``rules`` (packets dropped, by the set that matched), ``listed``
         (``count``, ``packets`` and ``members``, each network with its packets), ``by_hand`` (rules that
-        somebody added to the chain), ``banned`` and ``unheard`` (whose audio was dropped lately)
+        somebody added to the chain), ``banned``, ``unheard`` (whose audio was dropped lately) and ``strays``
+        (whose SIP is dropped for datagrams that begin nothing)
     """
     texts = {name: _output("ipset", "save", name) for name in (*SETS.values(), *BANNED.values())}
     listed = [one for name in SETS.values() for one in parse_members(texts[name])]
@@ -58,10 +61,13 @@ def read(most: int) -> dict[str, Any]:
         },
         "by_hand": [one for chain in chains for one in parse_by_hand(chain)],
         "banned": [one for name in BANNED.values() for one in parse_members(texts[name])],
-        "unheard": [
-            one for name in UNHEARD.values() for one in parse_members(_output("ipset", "save", name))
-        ],
+        "unheard": _members(UNHEARD),
+        "strays": _members(STRAY),
     }
+
+
+def _members(names: Mapping[int, str]) -> list[dict[str, Any]]:
+    return [one for name in names.values() for one in parse_members(_output("ipset", "save", name))]
 
 
 def parse_members(text: str) -> list[dict[str, Any]]:

@@ -31,6 +31,8 @@ KNOWN = {4: "sip-known-v4"}
 """Addresses that have given the right password of a phone lately; `callcenter-known` adds them."""
 UNHEARD = {4: "sip-unheard-v4"}
 """Addresses whose audio was dropped lately, since nobody knows them: told to whoever looks for lost audio."""
+STRAY = {4: "sip-stray-v4"}
+"""Strangers that sent too many datagrams that begin nothing: their SIP is dropped for a while."""
 FAMILIES = {4: "inet", 6: "inet6"}
 
 # Upper bounds, not allocations. They never change: `create -exist` accepts a set only with its own bound.
@@ -41,6 +43,9 @@ KNOWN_SECONDS = 86_400
 """How long an address is known. Phones give their password at least once an hour."""
 MIN_BUCKETS = 1024
 UNHEARD_SECONDS = 3600
+MAX_UNHEARD = 1024
+STRAY_SECONDS = 600
+MAX_STRAYS = 65_536
 DEFAULT_BAN_SECONDS = 3600
 """How long an address stays banned that somebody adds by hand without saying."""
 
@@ -312,8 +317,17 @@ def create_known(version: int) -> str:
 
 def create_unheard(version: int) -> str:
     """Return the line for `ipset restore` that makes the set of dropped audio's sources, if there is none."""
+    return _create_noted(UNHEARD, version, MAX_UNHEARD, UNHEARD_SECONDS)
+
+
+def create_stray(version: int) -> str:
+    """Return the line for `ipset restore` that makes the set of senders of strays, if there is none."""
+    return _create_noted(STRAY, version, MAX_STRAYS, STRAY_SECONDS)
+
+
+def _create_noted(names: Mapping[int, str], version: int, most: int, seconds: int) -> str:
     kind = f"hash:ip family {FAMILIES[version]}"
-    return f"create {UNHEARD[version]} {kind} maxelem 1024 timeout {UNHEARD_SECONDS} counters -exist\n"
+    return f"create {names[version]} {kind} maxelem {most} timeout {seconds} counters -exist\n"
 
 
 def create_banned(version: int) -> str:

@@ -35,6 +35,7 @@ _MADE = {
     **{name: firewall.create_banned(version) for version, name in firewall.BANNED.items()},
     **{name: firewall.create_known(version) for version, name in firewall.KNOWN.items()},
     **{name: firewall.create_unheard(version) for version, name in firewall.UNHEARD.items()},
+    **{name: firewall.create_stray(version) for version, name in firewall.STRAY.items()},
 }
 """How each set is made that others fill, by its name."""
 

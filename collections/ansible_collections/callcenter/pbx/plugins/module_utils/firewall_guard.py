@@ -16,6 +16,8 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import (
     KNOWN,
     LOCAL,
     REFUSED_AUDIO,
+    STRAY,
+    STRAY_SECONDS,
     UNHEARD,
     UNHEARD_SECONDS,
     LocalPort,
@@ -35,6 +37,10 @@ RAW_FILE = "iptables-raw"
 PER_SOURCE = "--hashlimit-above 20/sec --hashlimit-burst 40"
 # All strangers together. So many forged senders a second cannot outrun fail2ban, which reads 225 a second.
 TOGETHER = "--hashlimit-above 100/sec --hashlimit-burst 200"
+# Datagrams of one stranger that begin nothing. Asterisk logs none of them, so fail2ban never hears of them.
+STRAYS = "--hashlimit-above 20/min --hashlimit-burst 20"
+# What a phone begins with that is new here. REGISTER, INVITE, OPTIONS and SUBSCRIBE are told by four letters.
+OPENINGS = ("REGI", "INVI", "OPTI", "SUBS")
 # A carrier or a phone. Others can write its address: a full house of calls is some tens of packets a second.
 PER_FRIEND = "--hashlimit-above 200/sec --hashlimit-burst 400"
 MAX_SOURCES = 65_536
@@ -45,6 +51,7 @@ CONNECTIONS = 200
 """Open TCP connections of all strangers: Asterisk's own limit is near 1,000."""
 
 CLOUD_SERVICES = "169.254.0.0/16"
+PRIVATE_NETWORKS = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
 
 _SYN = "--tcp-flags FIN,SYN,RST,ACK SYN"
 
@@ -95,15 +102,23 @@ def leaving_rules(container: str, tcp_ports: Collection[int]) -> tuple[str, ...]
     Nothing goes to the cloud's own services: there a cloud hands out the server's credentials to whoever asks
     from it. Some have their name server there.
 
-    The PBX connects to carriers that speak SIP over TCP, to phones and to name servers. Whoever takes the
-    container over gets no further.
+    The PBX connects to carriers that speak SIP over TCP, to phones and to name servers. Into private networks
+    it sends no datagram either, but to these, and where somebody has sent it one. Whoever takes the container
+    over gets no further.
     """
     there = f"-s {container} -d {CLOUD_SERVICES}"
     names = (f"{there} -p {protocol} -m {protocol} --dport 53 -j RETURN" for protocol in ("udp", "tcp"))
     numbers = ",".join(str(port) for port in sorted({53, *tcp_ports}))
     friends = f"-m set ! --match-set {EXPECTED[4]} dst -m set ! --match-set {KNOWN[4]} dst"
+    datagram = f"-p udp -m conntrack --ctstate NEW -m multiport ! --dports 53 {friends} -j DROP"
+    private = (f"-s {container} -d {network} {datagram}" for network in PRIVATE_NETWORKS)
     elsewhere = f"-m multiport ! --dports {numbers} {friends}"
-    return (*names, f"{there} -j DROP", f"-s {container} -p tcp -m tcp {_SYN} {elsewhere} -j DROP")
+    return (
+        *names,
+        f"{there} -j DROP",
+        f"-s {container} -p tcp -m tcp {_SYN} {elsewhere} -j DROP",
+        *private,
+    )
 
 
 def services_rule(container: str, ports: Ports) -> str:
@@ -143,10 +158,24 @@ def raw_chains(ports: Ports, asymmetric: bool) -> dict[str, tuple[str, ...]]:
             # Via ...;maddr=: the answer would go where the sender likes. Nobody has used it for decades.
             '-p udp -m string --string "maddr" --algo bm --icase -j DROP',
             *friends,
+            f"-m set --match-set {STRAY[4]} src -j DROP",
             limit.format(rate=PER_SOURCE, mode="--hashlimit-mode srcip ", name="sip-source", table=table),
             limit.format(rate=TOGETHER, mode="", name="sip-strangers", table=""),
+            _note_strays(table),
         ),
     }
+
+
+def _note_strays(table: str) -> str:
+    """Return the rule that notes who sends one stray after the other.
+
+    A stray is no opening of a stranger's: ACK, BYE, CANCEL, a response, or no SIP at all. The rule reads the
+    first four letters behind the headers of IP and UDP.
+    """
+    words = ",".join(f"0x{word.encode().hex()}" for word in OPENINGS)
+    noted = f"-j SET --add-set {STRAY[4]} src --exist --timeout {STRAY_SECONDS}"
+    limit = f"-m hashlimit {STRAYS} --hashlimit-mode srcip --hashlimit-name sip-stray {table}"
+    return f'-p udp -m u32 ! --u32 "0x0>>0x16&0x3c@0x8={words}" {limit}{noted}'
 
 
 def all_raw_chains(ports: Ports, asymmetric: bool, container: str) -> dict[str, tuple[str, ...]]:

@@ -21,6 +21,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import (
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_guard import (
     ARRIVAL,
     CLOUD_SERVICES,
+    PRIVATE_NETWORKS,
     guard_rules,
     raw_chains,
 )
@@ -66,6 +67,11 @@ def _rules(wanted: Wanted, table: Table) -> Iterator[Problem]:
         yield Problem(f"{GUARD} lets the container reach the services of the cloud, {CLOUD_SERVICES}")
     if not any(_keeps_the_container(rule) for rule in table.rules(GUARD)):
         yield Problem(f"{GUARD} lets the container connect to anybody over TCP")
+    for network in PRIVATE_NETWORKS:
+        if not any(
+            f" -d {network} -p udp " in rule and rule.endswith(" -j DROP") for rule in table.rules(GUARD)
+        ):
+            yield Problem(f"{GUARD} lets the container send to anybody in {network}")
     if table.rules(REFUSED_AUDIO)[-1:] != ("-j DROP",):
         yield Problem(f"{REFUSED_AUDIO} does not drop")
 

@@ -83,6 +83,18 @@ banned:
       since: 1795468251.0
       seconds: 3581
       packets: 12
+unheard:
+  description: Sources whose audio was dropped within the hour since nobody knows them, the loudest first.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{address: 203.0.113.9, packets: 250}]
+strays:
+  description: Strangers whose SIP is dropped for ten minutes, for datagrams that begin no conversation.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{address: 203.0.113.9, packets: 40}]
 listed:
   description: The listed networks with the most packets, at most O(most).
   returned: success

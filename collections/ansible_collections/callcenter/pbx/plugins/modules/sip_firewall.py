@@ -19,7 +19,8 @@ description:
   - Keeps the chain C(SIP-GUARD) behind C(SIP-BLACKLIST) in C(DOCKER-USER). It drops the audio of strangers,
     whose addresses it notes in C(sip-unheard-v4), and TCP connections of theirs beyond a number.
   - Keeps the chains C(SIP-ARRIVAL) and C(SIP-STRANGERS) in the table C(raw). They drop SIP that is forged or
-    asks for answers to somebody else, and what strangers send beyond a rate, before it costs anything.
+    asks for answers to somebody else, and what strangers send beyond a rate, before it costs anything. Who
+    sends datagrams that begin nothing is noted in C(sip-stray-v4), and not heard for ten minutes.
   - The sets C(sip-blacklist-v4) and C(sip-blacklist-v6) are filled beside the live ones and swapped, so at no
     instant a listed source gets through.
   - C(DOCKER-USER) is made when Docker has not yet made it, and is jumped to first from C(FORWARD), before
