@@ -26,6 +26,11 @@ class Server(Machine):
         first = self.asterisk("core show channels count").split()
         return int(first[0])
 
+    def answered_channels(self) -> int:
+        """How many channels are answered, none of those that ring."""
+        lines = self.asterisk("core show channels concise").splitlines()
+        return sum(line.split("!")[4:5] == ["Up"] for line in lines)
+
     def contacts(self, number: str) -> list[str]:
         """The registered contacts of an extension as Asterisk keeps them, each with when it expires."""
         kept = self.asterisk("database show registrar/contact").splitlines()

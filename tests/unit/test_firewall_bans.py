@@ -53,6 +53,7 @@ def right(*networks: str) -> dict[str, list[str]]:
         firewall.EXPECTED[4]: ["198.51.100.0/30"],
         firewall.KNOWN[4]: ["203.0.113.100"],
         firewall.UNHEARD[4]: [],
+        firewall.STRAY[4]: [],
     }
 
 

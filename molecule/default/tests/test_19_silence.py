@@ -45,7 +45,7 @@ def quiet(lab: Parties, short_sessions: None) -> Iterator[Quiet]:
     """From phone 100 to phone 102, which both live."""
     lab.phone_102.switch_on()
     call = lab.phone_100.call("102", SILENT)
-    lab.server.wait_until(lambda: lab.server.channels() == 2, "the silent call")
+    lab.server.wait_until(lambda: lab.server.answered_channels() == 2, "the silent call")
     yield Quiet(call, time.monotonic())
     lab.server.asterisk("channel request hangup all")
     lab.phone_102.close()
@@ -54,7 +54,7 @@ def quiet(lab: Parties, short_sessions: None) -> Iterator[Quiet]:
 def test_a_phone_that_died_in_a_call_ends_it(lab: Parties, quiet: Quiet) -> None:
     lab.phone_101.switch_on()
     call = lab.phone_100.call("101", SILENT)
-    lab.server.wait_until(lambda: lab.server.channels() == 4, "the call to the phone that will die")
+    lab.server.wait_until(lambda: lab.server.answered_channels() == 4, "the call to who will die")
     lab.phone_101.silence()
     ended = call.wait(180)
     assert ended.status == 200, "it was answered"

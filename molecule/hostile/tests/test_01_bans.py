@@ -122,7 +122,7 @@ def phones_on_again(lab: Parties) -> Iterator[None]:
 
 def test_call_of_a_banned_source_is_hung_up(lab: Parties, phones_on_again: None) -> None:
     call = lab.phone_101.call("100", Talk(seconds=60, hang_up=False))
-    lab.server.wait_until(lambda: lab.server.channels() == 2, "the call")
+    lab.server.wait_until(lambda: lab.server.answered_channels() == 2, "the call")
     # A day after its last password a phone is no longer known, and can be banned again.
     lab.server.run(["systemctl", "stop", "callcenter-known"])
     lab.server.run(["ipset", "-exist", "del", "sip-known-v4", lab.phone_101.machine.address])

@@ -203,7 +203,7 @@ def test_call_of_a_newly_listed_source_is_cut_at_once(lab: Parties, list_as_befo
     source = lab.phone_101.machine.address
     with record(lab.phone_100.machine, lab.phone_101.machine) as recorded:
         call = lab.phone_101.call("100", Talk(seconds=60, hang_up=False))
-        lab.server.wait_until(lambda: lab.server.channels() == 2, "the call")
+        lab.server.wait_until(lambda: lab.server.answered_channels() == 2, "the call")
         time.sleep(1)
         assert lab.server.flows_of(source) > 0
         result = run_playbook(BLACKLIST, "-e", f"block={source}")

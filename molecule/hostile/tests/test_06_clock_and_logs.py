@@ -20,7 +20,7 @@ MEGABYTES = 100
 @pytest.fixture
 def kolkata(lab: Parties, limits: dict[str, int]) -> Iterator[None]:
     """The site's clock is five and a half hours ahead of the server's."""
-    with redeployed("playbooks/pbx.yml", {**limits, "pbx_time_zone": "Asia/Kolkata"}):
+    with redeployed("playbooks/pbx.yml", {**limits, "pbx_time_zone": "Asia/Kolkata"}, limits):
         yield
     lab.server.wait_until_healthy()
 
