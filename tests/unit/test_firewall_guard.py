@@ -82,7 +82,7 @@ def test_sip_of_strangers_is_limited_before_it_is_tracked(asymmetric: bool, forg
             # REGISTER, INVITE, OPTIONS, SUBSCRIBE
             '-p udp -m u32 ! --u32 "0x0>>0x16&0x3c@0x8=0x52454749,0x494e5649,0x4f505449,0x53554253" '
             "-m hashlimit --hashlimit-above 20/min --hashlimit-burst 20 --hashlimit-mode srcip "
-            "--hashlimit-name sip-stray --hashlimit-htable-max 65536 --hashlimit-htable-expire 60000 "
+            "--hashlimit-name sip-stray --hashlimit-htable-max 65536 "
             "-j SET --add-set sip-stray-v4 src --exist --timeout 600",
         ),
     }

@@ -161,12 +161,12 @@ def raw_chains(ports: Ports, asymmetric: bool) -> dict[str, tuple[str, ...]]:
             f"-m set --match-set {STRAY[4]} src -j DROP",
             limit.format(rate=PER_SOURCE, mode="--hashlimit-mode srcip ", name="sip-source", table=table),
             limit.format(rate=TOGETHER, mode="", name="sip-strangers", table=""),
-            _note_strays(table),
+            _note_strays(),
         ),
     }
 
 
-def _note_strays(table: str) -> str:
+def _note_strays() -> str:
     """Return the rule that notes who sends one stray after the other.
 
     A stray is no opening of a stranger's: ACK, BYE, CANCEL, a response, or no SIP at all. The rule reads the
@@ -174,8 +174,10 @@ def _note_strays(table: str) -> str:
     """
     words = ",".join(f"0x{word.encode().hex()}" for word in OPENINGS)
     noted = f"-j SET --add-set {STRAY[4]} src --exist --timeout {STRAY_SECONDS}"
-    limit = f"-m hashlimit {STRAYS} --hashlimit-mode srcip --hashlimit-name sip-stray {table}"
-    return f'-p udp -m u32 ! --u32 "0x0>>0x16&0x3c@0x8={words}" {limit}{noted}'
+    # By the minute, 60000 ms are what hashlimit takes by itself, and iptables-save leaves out.
+    table = f"--hashlimit-name sip-stray --hashlimit-htable-max {MAX_SOURCES}"
+    limit = f"-m hashlimit {STRAYS} --hashlimit-mode srcip {table}"
+    return f'-p udp -m u32 ! --u32 "0x0>>0x16&0x3c@0x8={words}" {limit} {noted}'
 
 
 def all_raw_chains(ports: Ports, asymmetric: bool, container: str) -> dict[str, tuple[str, ...]]:
