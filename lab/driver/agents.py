@@ -235,10 +235,11 @@ class Party:
         credentials: tuple[str, str] | None,
         calls: int,
         from_host: str,
+        parameters: str = "",
     ) -> OngoingCall:
         username, password = credentials or ("none", "none")
         values = {
-            "uri": f"sip:{dialled}@{self.pbx.target}",
+            "uri": f"sip:{dialled}@{self.pbx.target}{parameters}",
             "caller": caller,
             "caller_name": f"Lab {caller}",
             "from_host": from_host,
@@ -406,7 +407,9 @@ class Phone(Party):
 class Pop(Party):
     """A point of presence of a carrier: known by its address alone, sends and takes calls."""
 
-    def call(self, dialled: str, talk: Talk = Talk(), *, caller: str, calls: int = 1) -> OngoingCall:
+    def call(
+        self, dialled: str, talk: Talk = Talk(), *, caller: str, calls: int = 1, parameters: str = ""
+    ) -> OngoingCall:
         """Deliver a call from the outside world, without credentials.
 
         Args:
@@ -414,7 +417,14 @@ class Pop(Party):
             talk: what happens after the answer.
             caller: the caller's number.
             calls: deliver so many at once.
+            parameters: what its origination URI for the PBX has behind the host, as ``;token=...``.
         """
         return self._place(
-            dialled, talk, caller=caller, credentials=None, calls=calls, from_host="[local_ip]"
+            dialled,
+            talk,
+            caller=caller,
+            credentials=None,
+            calls=calls,
+            from_host="[local_ip]",
+            parameters=parameters,
         )

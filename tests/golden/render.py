@@ -20,7 +20,8 @@ SITES = ("lab", "production")
 SHEET_SITE = "production"
 OVERLAP = "lab-overlap"
 LOCAL = "production-local"
-VARIANTS = {OVERLAP: "overlap.yml", LOCAL: "local.yml"}
+TOKEN = "production-token"
+VARIANTS = {OVERLAP: "overlap.yml", LOCAL: "local.yml", TOKEN: "token.yml"}
 """What a few more variables change: <site>-<what is different>, and the file of these variables."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from typing import Any
 
@@ -277,6 +278,13 @@ FAULTS = [
         "contains pbx_public_address 192.0.2.10",
     ),
     ("tcp-not-a-word", "pbx_sip_tcp", "no", "'no' is neither true nor false"),
+    ("token-not-a-word", "pbx_trunks.0.inbound_token", "secret", "'secret' is neither true nor false"),
+    (
+        "token-without-secret",
+        "pbx_trunks.0.inbound_token",
+        True,
+        "pbx_secrets[twilio-na-us-inbound]: is missing. Add a password for it to vault.yml",
+    ),
     ("wide-not-a-word", "pbx_trunks.0.accept_wide_networks", "yes", "'yes' is neither true nor false"),
     ("minutes", "pbx_outbound.max_minutes_per_day", 0, "max_minutes_per_day: 0 is out of range"),
     (
@@ -463,7 +471,7 @@ WARNINGS = [
         "unknown-previous",
         "pbx_secrets_previous",
         {"150": "whatever-it-was"},
-        "pbx_secrets_previous[150]: belongs to no extension. Remove it",
+        "pbx_secrets_previous[150]: belongs to no extension or inbound token. Remove it",
     ),
     (
         "previous-of-a-trunk",
@@ -475,7 +483,7 @@ WARNINGS = [
         "unquoted-previous",
         "pbx_secrets_previous",
         {101: "whatever-it-was"},
-        "pbx_secrets_previous[101]: belongs to no extension. Quote the number",
+        "pbx_secrets_previous[101]: belongs to no extension or inbound token. Quote the number",
     ),
     (
         "next-of-an-extension",
@@ -644,3 +652,47 @@ def test_much_garbage_at_once_gives_faults_never_a_traceback() -> None:
         check_model(model)
     for model_value in GARBAGE:
         assert check_model(model_value).faults
+
+
+def with_token(secret: str) -> dict[str, Any]:
+    """Return a sound model whose first trunk has an inbound token."""
+    model: dict[str, Any] = copy.deepcopy(SOUND)
+    model["pbx_trunks"][0]["inbound_token"] = True
+    model["pbx_secrets"]["twilio-na-us-inbound"] = secret
+    return model
+
+
+@pytest.mark.parametrize(
+    ("secret", "expected"),
+    [
+        ("short-token", "is shorter than 16 characters"),
+        ("nineteen;characters", "does not fit into a SIP URI. Choose 16 or more letters and digits"),
+        ("twenty characters 20", "does not fit into a SIP URI"),
+        ("twilio-na-us-Xy7rT2pQ9", "contains the number or name it belongs to"),
+    ],
+)
+def test_a_token_is_as_good_as_a_password_and_fits_into_a_uri(secret: str, expected: str) -> None:
+    (fault,) = check_model(with_token(secret)).faults
+    assert str(fault).startswith(f"pbx_secrets[twilio-na-us-inbound]: {expected}")
+    assert secret not in str(fault)
+
+
+def test_a_token_and_a_former_one_are_no_strays() -> None:
+    model = with_token("Kj8mQw3rTz6yXc9v")
+    model["pbx_secrets_previous"] = {"twilio-na-us-inbound": "Kj8mQw3rTz6yXc90"}
+    report = check_model(model)
+    assert (report.faults, report.warnings) == ((), ())
+
+
+def test_no_trunk_has_the_name_of_anothers_token() -> None:
+    model = with_token("Kj8mQw3rTz6yXc9v")
+    other = copy.deepcopy(model["pbx_trunks"][0])
+    other |= {
+        "name": "twilio-na-us-inbound",
+        "inbound_token": False,
+        "identify_networks": ["203.0.113.64/30"],
+    }
+    model["pbx_trunks"].append(other)
+    assert "is also the name of an object of trunk twilio-na-us" in "".join(
+        map(str, check_model(model).faults)
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import secrets
 from typing import Any
 
@@ -274,3 +275,39 @@ def test_reports_say_what_is_left_to_do() -> None:
     assert "Edited since, and left as they are: 101" in recovered(
         journal, {"100": "written", "101": "edited"}
     )
+
+
+TOKEN = "twilio-na-us-inbound"
+PROVEN = Known({**KNOWN.owners, TOKEN: (TRUNK,)}, extensions=KNOWN.extensions, tokens=(TOKEN,))
+
+
+def test_the_names_of_tokens_come_from_the_model() -> None:
+    model = copy.deepcopy(SOUND)
+    model["pbx_trunks"][0]["inbound_token"] = True
+    assert Known.of(read_model(model)[0]).tokens == (TOKEN,)
+
+
+def test_a_token_is_replaced_as_a_phones_password_is_with_an_overlap() -> None:
+    before = maps({TRUNK: "c", TOKEN: "a"})
+    begun = after(before, plan(before, read_request(TOKEN, True, False, PROVEN), PROVEN))
+    assert begun[PREVIOUS] == {TOKEN: "a"}
+    assert begun[SECRETS][TOKEN] != "a"
+    assert begun[NEXT] == {}
+    finished = after(begun, plan(begun, read_request(None, False, True, PROVEN), PROVEN))
+    assert finished[PREVIOUS] == {}
+    assert finished[SECRETS] == begun[SECRETS]
+
+
+def test_a_token_is_never_replaced_before_the_carrier_knows_the_new_one() -> None:
+    with pytest.raises(RotationError, match="Give -e overlap=true, tell the carrier"):
+        read_request(TOKEN, False, False, PROVEN)
+    assert read_request("all", False, False, PROVEN).names == ALL
+    assert read_request("all", True, False, PROVEN).names == (*ALL, TOKEN)
+
+
+def test_people_are_told_to_write_a_new_token_into_the_uri() -> None:
+    before = maps({TOKEN: "a"})
+    journal = Journal("overlap", OWNER, plan(before, Request("overlap", (TOKEN,)), PROVEN))
+    said = settled(journal, PROVEN)
+    assert said.startswith("twilio-na-us-inbound: calls with the new token are taken, with the old one too")
+    assert "pbx_secrets_next" not in said

@@ -251,7 +251,7 @@ def _names(names: Any, known: Known) -> Result:
     return {
         "names": list(names),
         "extensions": [name for name in names if known.is_extension(name)],
-        "trunks": [name for name in names if name in known.owners and not known.is_extension(name)],
+        "trunks": [name for name in names if name in known.owners and not known.is_asked_for(name)],
     }
 
 

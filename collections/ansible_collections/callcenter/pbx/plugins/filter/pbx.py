@@ -24,6 +24,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.model_views import 
     carrier_tcp_ports,
     config_view,
     dial_checks,
+    inbound_proofs,
     required_objects,
 )
 
@@ -52,6 +53,13 @@ def _escape(value: object) -> str:
 
 
 def _auth_objects(variables: object, secrets: Mapping[str, str]) -> list[dict[str, str]]:
+    return auth_view(*_with_secrets(variables, secrets))
+
+
+def _with_secrets(
+    variables: object, secrets: Mapping[str, str]
+) -> tuple[Model, Mapping[str, str], Mapping[str, str] | None]:
+    """Return the model, its passwords and the former ones, or raise with what is wrong with them."""
     model = _sound(variables)
     previous = variables.get("pbx_secrets_previous") if isinstance(variables, Mapping) else None
     # Whether a password is weak is the preflight's business; here it only has to exist and be writable.
@@ -59,7 +67,7 @@ def _auth_objects(variables: object, secrets: Mapping[str, str]) -> list[dict[st
     missing += previous_faults(model, previous, secrets)
     if missing:
         raise AnsibleFilterError("passwords:\n" + "\n".join(f"- {fault}" for fault in missing))
-    return auth_view(model, secrets, previous)
+    return model, secrets, previous
 
 
 class FilterModule:
@@ -70,6 +78,9 @@ class FilterModule:
             "asterisk_value": _escape,
             "astray": astray,
             "pbx_auth_objects": _auth_objects,
+            "pbx_inbound_proofs": lambda variables, secrets: inbound_proofs(
+                *_with_secrets(variables, secrets)
+            ),
             "pbx_config_view": lambda variables: config_view(_sound(variables)),
             "pbx_dial_checks": lambda variables: dial_checks(_sound(variables)),
             "pbx_protected_networks": lambda variables: [

@@ -27,6 +27,7 @@ RESERVED_CONTEXTS = (
     *INTERNAL_CONTEXTS,
     "admit",
     "admit-inbound",
+    "carrier-proof",
     "answered",
     "as-written",
     "called",
@@ -171,6 +172,7 @@ class Trunk:
     answer, empty for any. ``emergency``: may carry emergency calls. ``media_networks``: where more of its
     audio comes from than ``identify_networks``. ``max_calls``: how many may come in at once, None for as many
     as from all. ``accept_wide_networks``: ``identify_networks`` may be wider than the carrier publishes.
+    ``inbound_token``: its calls name a secret in the URI they are sent to.
     """
 
     name: str
@@ -188,6 +190,12 @@ class Trunk:
     media_networks: tuple[str, ...] = ()
     max_calls: int | None = None
     accept_wide_networks: bool = False
+    inbound_token: bool = False
+
+    @property
+    def token_name(self) -> str:
+        """The name that its inbound token goes by in ``pbx_secrets``."""
+        return f"{self.name}-inbound"
 
     @property
     def has_credentials(self) -> bool:

@@ -158,6 +158,7 @@ def _trunk(reader: Reader) -> Trunk:
         media_networks=reader.texts("media_networks", network, default=[]),
         max_calls=reader.integer("max_calls", 1, 10000, default=1) if reader.has("max_calls") else None,
         accept_wide_networks=reader.boolean("accept_wide_networks", False),
+        inbound_token=reader.boolean("inbound_token", False),
     )
     for contact in found.contacts:
         said = contact.partition(";transport=")[2] or found.transport

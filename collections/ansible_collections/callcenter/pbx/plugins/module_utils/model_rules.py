@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 
-from .model import RESERVED_CONTEXTS, RESERVED_OBJECTS, Fault, Model, Report
+from .model import RESERVED_CONTEXTS, RESERVED_OBJECTS, Fault, Model, Report, Trunk
 from .model_dialling import direct_patterns, emergency_numbers, outbound_patterns
 from .model_local import local_faults
 from .model_networks import (
@@ -44,12 +44,17 @@ def name_clash_faults(model: Model) -> Iterator[Fault]:
     trunks = {trunk.name: trunk for trunk in model.trunks}
     for name, trunk in trunks.items():
         for other in trunks.values():
-            if other is not trunk and name in sections(other)[1:]:
+            if other is not trunk and name in (*sections(other)[1:], *_token_of(other)):
                 yield Fault(
                     "pbx_trunks", f"{name} is also the name of an object of trunk {other.name}", "Rename it"
                 )
         if name in RESERVED_OBJECTS:
             yield Fault("pbx_trunks", f"{name} is the name of an object that always exists", "Rename it")
+
+
+def _token_of(trunk: Trunk) -> tuple[str, ...]:
+    """Return the name of its inbound token: the password of another trunk would go by it, too."""
+    return (trunk.token_name,) if trunk.inbound_token else ()
 
 
 def extension_number_faults(model: Model) -> Iterator[Fault]:

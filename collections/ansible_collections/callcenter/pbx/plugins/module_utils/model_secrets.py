@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -40,6 +41,8 @@ _SEQUENCES = (
 )
 
 
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+")
+
 OWNERS = (("pbx_extensions", "number"), ("pbx_trunks", "name"))
 """The lists whose items have passwords, and the key that a password goes by."""
 
@@ -50,18 +53,25 @@ class Kind:
 
     extensions: bool
     trunks: bool
+    tokens: bool
     owners: str
 
     def names(self, model: Model) -> tuple[str, ...]:
         """Return the names of the model that may stand in the mapping."""
         extensions = [extension.number for extension in model.extensions] if self.extensions else []
         trunks = [trunk.name for trunk in model.trunks if trunk.has_credentials] if self.trunks else []
-        return tuple(filter(is_named, dict.fromkeys([*extensions, *trunks])))
+        tokens = token_names(model) if self.tokens else ()
+        return tuple(filter(is_named, dict.fromkeys([*extensions, *trunks, *tokens])))
 
 
-CURRENT = Kind(True, True, "extension or trunk")
-PREVIOUS = Kind(True, False, "extension")
-NEXT = Kind(False, True, "trunk with an auth_username")
+CURRENT = Kind(True, True, True, "extension or trunk")
+PREVIOUS = Kind(True, False, True, "extension or inbound token")
+NEXT = Kind(False, True, False, "trunk with an auth_username")
+
+
+def token_names(model: Model) -> tuple[str, ...]:
+    """Return the names of the inbound tokens: what carriers prove themselves with, as phones do."""
+    return tuple(trunk.token_name for trunk in model.trunks if trunk.inbound_token and is_named(trunk.name))
 
 
 def is_mixed(password: str) -> bool:
@@ -102,13 +112,17 @@ def wanted(model: Model) -> dict[str, tuple[str, ...]]:
     for trunk in model.trunks:
         if trunk.has_credentials:
             needed[trunk.name] = (trunk.name, trunk.auth_username)
+        if trunk.inbound_token:
+            needed[trunk.token_name] = (trunk.name,)
     return {name: words for name, words in needed.items() if is_named(name)}
 
 
-def _unusable(secret: object) -> tuple[str, str] | None:
+def _unusable(secret: object, is_token: bool = False) -> tuple[str, str] | None:
     """Return what keeps ``secret`` from being used at all and the remedy, or None."""
     if not isinstance(secret, str):
         return "is not text", "Put the password in quotes"
+    if is_token and not _TOKEN.fullmatch(secret):
+        return "does not fit into a SIP URI", "Choose 16 or more letters and digits"
     problem = value_problem(secret) if secret else "is empty"
     if not problem and len(secret) > LONGEST:
         problem = f"is longer than {LONGEST} characters"
@@ -128,13 +142,14 @@ def secret_faults(model: Model, secrets: object, weak_allowed: bool | None = Non
         )
         return
     usable = {}
+    tokens = token_names(model)
     for name in wanted(model):
         variable = f"pbx_secrets[{name}]"
         secret = secrets.get(name)
         if secret is None:
             hint = "; quote the name, numbers without quotes are another key" if name.isdigit() else ""
             yield Fault(variable, "is missing", f"Add a password for it to vault.yml{hint}")
-        elif problem := _unusable(secret):
+        elif problem := _unusable(secret, name in tokens):
             yield Fault(variable, *problem)
         else:
             usable[name] = secret
@@ -185,10 +200,11 @@ def _entries(
         remedy = "Write {} for none"
         yield "", Fault(variable, "is not a mapping of name to password", remedy)
         return
+    tokens = token_names(model)
     for name in kind.names(model):
         if name in secrets:
             secret = secrets[name]
-            problem = _unusable(secret)
+            problem = _unusable(secret, name in tokens)
             yield name, Fault(f"{variable}[{name}]", *problem) if problem else secret
 
 

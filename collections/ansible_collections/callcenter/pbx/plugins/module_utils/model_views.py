@@ -293,6 +293,29 @@ def auth_view(
     return escaped
 
 
+def inbound_proofs(
+    model: Model, secrets: Mapping[str, str], previous: Mapping[str, str] | None = None
+) -> list[dict[str, str]]:
+    """Return the SHA-1 digests that carriers' calls are proven by: of the token in use and of the former one.
+
+    What is digested is the whole parameter of the URI, ``token=`` included.
+    """
+    former = previous or {}
+    return [
+        {
+            "trunk": trunk.name,
+            "digest": _token_digest(secrets[trunk.token_name]),
+            "former": _token_digest(former[trunk.token_name]) if former.get(trunk.token_name) else "",
+        }
+        for trunk in model.trunks
+        if trunk.inbound_token
+    ]
+
+
+def _token_digest(token: str) -> str:
+    return hashlib.sha1(f"token={token}".encode(), usedforsecurity=False).hexdigest()
+
+
 def required_objects(model: Model) -> list[dict[str, str]]:
     """Return every object that must exist in the running PBX, in the words of `pjsip show <type> <name>`."""
     found = [("transport", "transport-udp"), ("endpoint", "health-check")]

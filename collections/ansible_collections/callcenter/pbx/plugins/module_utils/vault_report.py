@@ -55,7 +55,8 @@ def settled(journal: Journal, known: Known) -> str:
         return "The rotation is undone."
     here = [name for name in journal.names if name in known.owners]
     phones = ", ".join(name for name in here if known.is_extension(name))
-    trunks = ", ".join(name for name in here if not known.is_extension(name))
+    trunks = ", ".join(name for name in here if not known.is_asked_for(name))
+    tokens = ", ".join(name for name in here if name in known.tokens)
     said = []
     if phones:
         said.append(
@@ -73,6 +74,15 @@ def settled(journal: Journal, known: Known) -> str:
                 "overlap": f"{trunks}: the new password is in the vault, in pbx_secrets_next, and not used "
                 "yet. Add it at the carrier, then run with -e finish=true.",
                 "finish": f"{trunks}: calls go out with the new password. Remove the old one at the carrier.",
+            }[journal.kind]
+        )
+    if tokens:
+        said.append(
+            {
+                "rotate": f"{tokens}: the carrier must send the new token now.",
+                "overlap": f"{tokens}: calls with the new token are taken, with the old one too. Write the "
+                "new one into the carrier's origination URI, then run with -e finish=true.",
+                "finish": f"{tokens}: calls with the old token are refused from now on.",
             }[journal.kind]
         )
     return " ".join(said) or "Settled."

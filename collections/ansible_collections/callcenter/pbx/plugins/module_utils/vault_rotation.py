@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from .model import Model
-from .model_secrets import is_mixed, wanted, weakness
+from .model_secrets import is_mixed, token_names, wanted, weakness
 from .vault_document import NEXT, PREVIOUS, SECRETS, Change, Maps
 
 Kind = Literal["rotate", "overlap", "finish"]
@@ -41,16 +41,22 @@ class Known:
 
     owners: Mapping[str, tuple[str, ...]]
     extensions: tuple[str, ...]
+    tokens: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, model: Model) -> Known:
         """Return the names of ``model``."""
         owners = wanted(model)
-        return cls(owners, tuple(one.number for one in model.extensions if one.number in owners))
+        extensions = tuple(one.number for one in model.extensions if one.number in owners)
+        return cls(owners, extensions, token_names(model))
 
     def is_extension(self, name: str) -> bool:
         """True for a phone, False for a trunk."""
         return name in self.extensions
+
+    def is_asked_for(self, name: str) -> bool:
+        """True where the PBX asks for the password, which a phone or a carrier gives; it may take two."""
+        return name in self.extensions or name in self.tokens
 
 
 @dataclass(frozen=True)
@@ -153,7 +159,9 @@ def read_request(rotate: object, overlap: bool, finish: bool, known: Known) -> R
         if word in known.owners:
             names[word] = None
         elif word == "all":
-            names.update(dict.fromkeys(known.owners))
+            # The carrier learns a new token from people alone: until then no call would come in.
+            spared = () if overlap or finish else known.tokens
+            names.update(dict.fromkeys(name for name in known.owners if name not in spared))
         elif word == "extensions":
             names.update(dict.fromkeys(known.extensions))
         else:
@@ -162,6 +170,12 @@ def read_request(rotate: object, overlap: bool, finish: bool, known: Known) -> R
         raise RotationError(
             f"rotate names {', '.join(repr(word[:40]) for word in unknown)}, which has no password here. "
             f"Known are: extensions, all, {choices}"
+        )
+    hasty = [name for name in names if name in known.tokens and not (overlap or finish)]
+    if hasty:
+        raise RotationError(
+            f"{', '.join(hasty)}: no call would come in before the carrier knows the new token. "
+            "Give -e overlap=true, tell the carrier, then -e finish=true"
         )
     return Request("finish" if finish else "overlap" if overlap else "rotate", tuple(names))
 
@@ -212,7 +226,7 @@ def plan(maps: Maps, request: Request, known: Known) -> tuple[Change, ...]:
         current, previous = maps[SECRETS].get(name), maps[PREVIOUS].get(name)
         made = new_password(known.owners[name], taken)
         taken.append(made)
-        if request.kind == "overlap" and not known.is_extension(name):
+        if request.kind == "overlap" and not known.is_asked_for(name):
             changes.append(Change(NEXT, name, maps[NEXT].get(name), made))
             continue
         changes.append(Change(SECRETS, name, current, made))
@@ -227,9 +241,9 @@ def _finish(maps: Maps, request: Request, known: Known) -> tuple[Change, ...]:
     changes: list[Change] = []
     for name in request.names or known.owners:
         previous, following = maps[PREVIOUS].get(name), maps[NEXT].get(name)
-        if known.is_extension(name) and previous is not None:
+        if known.is_asked_for(name) and previous is not None:
             changes.append(Change(PREVIOUS, name, previous, None))
-        elif not known.is_extension(name) and following:
+        elif not known.is_asked_for(name) and following:
             changes.append(Change(SECRETS, name, maps[SECRETS].get(name), following))
             changes.append(Change(NEXT, name, following, None))
     return tuple(changes)
