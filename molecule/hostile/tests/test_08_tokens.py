@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -15,7 +16,8 @@ from lab.driver.vault import passwords
 
 DID, CALLER = "+19863334949", "+15550107777"
 TRUNK = "twilio-na-us"
-TOKEN, FORMER = "Qm7vXr2LkT9wZc4NbHs8", "Jd5yWp3FgR6tKx9MnVq2"
+# New ones for each run: an earlier one may have left its own in a log.
+TOKEN, FORMER = (secrets.token_urlsafe(18) for _ in range(2))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -49,13 +51,13 @@ def test_a_call_that_names_it_comes_in(lab: Parties, parameters: str) -> None:
     [
         "",
         ";token=",
-        f";token={TOKEN.lower()}",
+        f";token={TOKEN.swapcase()}",
         f";tokens={TOKEN}",
         f";a={TOKEN}",
         ";x=1" * 200,
         ";a=%24%7BPROOF%7D",
     ],
-    ids=["none", "empty", "in small letters", "another name", "another place", "many", "an expression"],
+    ids=["none", "empty", "in other letters", "another name", "another place", "many", "an expression"],
 )
 def test_a_call_that_does_not_rings_nobody(lab: Parties, parameters: str) -> None:
     mark = lab.server.log_size()
