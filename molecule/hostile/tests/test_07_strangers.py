@@ -200,11 +200,22 @@ class TestForgedCarrier:
         assert calls_in_its_name.exit_code is None, "they came all the time"
 
     def test_a_flood_in_its_name_leaves_a_call_its_audio(self, lab: Parties) -> None:
-        address = lab.ashburn.machine.address
-        with held_call(lab) as held:
-            forge(lab.scanner.machine, lab.pbx, address, method="OPTIONS", count=10_000, rate=2_000).wait(120)
+        carrier = lab.ashburn.machine
+        with record(carrier) as recorded, held_call(lab) as held:
+            began = time.monotonic()
+            flood = forge(
+                lab.scanner.machine, lab.pbx, carrier.address, method="OPTIONS", count=10_000, rate=2_000
+            )
+            assert flood.wait(120) == 0
+            seconds = time.monotonic() - began
             assert lab.phone_100.call("101", Talk(seconds=1)).wait().status == 200
         held.assert_nothing_was_lost()
+        answers = [
+            item
+            for item in recorded.of(carrier).sip
+            if item.message.call_id.startswith(f"forged-{carrier.address}")
+        ]
+        assert 0 < len(answers) <= 400 + 200 * (seconds + 1), "200 a second, after 400 at once"
 
 
 class TestBans:
