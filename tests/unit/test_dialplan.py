@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.callcenter.pbx.plugins.module_utils.model import RESERVED_CONTEXTS
-from ansible_collections.callcenter.pbx.plugins.module_utils.model_read import read_model
-from ansible_collections.callcenter.pbx.plugins.module_utils.model_views import dial_checks
-from ansible_collections.callcenter.pbx.plugins.module_utils.numbering import (
+from ansible_collections.callcenter.pbx.plugins.module_utils.asterisk.dialplan import (
     Context,
     best_match,
     find_steps,
     parse_dialplan,
     resolve_dial,
 )
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.read import read_model
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import RESERVED_CONTEXTS
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.views import dial_checks
 
 from tests.golden.render import ROOT, SITES, golden
 

@@ -19,9 +19,9 @@ from pathlib import Path
 import jinja2
 import pytest
 import yaml
-from ansible_collections.callcenter.pbx.plugins.module_utils import firewall
-from ansible_collections.callcenter.pbx.plugins.module_utils.block_list import RESERVED
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_jails import JAILS
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import rules as firewall
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.jails import JAILS
+from ansible_collections.callcenter.pbx.plugins.module_utils.networks.plain_list import RESERVED
 
 from tests.unit.fail2ban_filter import Filter
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.callcenter.pbx.plugins.modules.asterisk_release import ARGUMENTS
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.reading import read_remotely
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.run_on_host import read_remotely
 
 # Options of the module that the reading needs, too.
 READ = ("root_dir", "container", "image", "files", "inventory", "gid")
@@ -27,7 +27,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         arguments = self._task.args
         if isinstance(arguments.get("files"), dict) and "image" in arguments:
             asked = {name: arguments.get(name, ARGUMENTS[name].get("default")) for name in READ}
-            found = read_remotely(self, "release_reading.unchanged", asked, task_vars or {})
+            found = read_remotely(self, "release.reading.unchanged", asked, task_vars or {})
             if found is not None and found["result"] is not None:
                 return {**result, **found["result"]}
         return {**result, **self._execute_module(task_vars=task_vars)}

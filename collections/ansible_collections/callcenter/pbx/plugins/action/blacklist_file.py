@@ -11,16 +11,16 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.callcenter.pbx.plugins.module_utils.block_list import RESERVED, Index
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_host import read_protected
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_networks import (
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.facts import read_protected
+from ansible_collections.callcenter.pbx.plugins.module_utils.host import whole_file
+from ansible_collections.callcenter.pbx.plugins.module_utils.networks.network import (
     Entry,
     Protected,
     find_conflicts,
     parse_network,
 )
-from ansible_collections.callcenter.pbx.plugins.plugin_utils import whole_file
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.blacklist_document import (
+from ansible_collections.callcenter.pbx.plugins.module_utils.networks.plain_list import RESERVED, Index
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.blacklist.document import (
     NEW_FILE,
     DocumentError,
     address_of,
@@ -28,7 +28,7 @@ from ansible_collections.callcenter.pbx.plugins.plugin_utils.blacklist_document 
     network_at,
     read,
 )
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.block_sources import SourceError, read_files
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.blacklist.sources import SourceError, read_files
 
 _LONGEST_REASON = 200
 _PROTECTED: dict[str, Any] = {

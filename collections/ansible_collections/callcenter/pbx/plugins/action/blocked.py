@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.callcenter.pbx.plugins.module_utils.blocked import (
+from ansible_collections.callcenter.pbx.plugins.modules.blocked import ARGUMENTS
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.blacklist.report import (
     Source,
     inventory_source,
     plain_source,
     report,
     summarise,
 )
-from ansible_collections.callcenter.pbx.plugins.modules.blocked import ARGUMENTS
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.block_sources import SourceError, read_files
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.block_urls import Cache, read_address
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.reading import read_remotely
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.blacklist.sources import SourceError, read_files
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.blacklist.urls import Cache, read_address
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.run_on_host import read_remotely
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -34,7 +34,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         _, arguments = self.validate_argument_spec(ARGUMENTS)
         asked = {"most": arguments["most"]}
-        found = read_remotely(self, "blocked_host.read", asked, task_vars or {})
+        found = read_remotely(self, "firewall.counters.read", asked, task_vars or {})
         if found is None:
             done = self._execute_module("callcenter.pbx.blocked", asked, task_vars=task_vars)
             if "found" not in done:

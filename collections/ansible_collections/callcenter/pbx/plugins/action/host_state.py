@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.callcenter.pbx.plugins.modules.host_state import ARGUMENTS
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.reading import read_remotely
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.run_on_host import read_remotely
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -22,7 +22,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Return what the host is like."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _, arguments = self.validate_argument_spec(ARGUMENTS)
-        found = read_remotely(self, "host_survey.survey", arguments, task_vars or {})
+        found = read_remotely(self, "host.survey.survey", arguments, task_vars or {})
         if found is None:
             found = self._execute_module("callcenter.pbx.host_state", arguments, task_vars=task_vars)
         return {**result, **found}

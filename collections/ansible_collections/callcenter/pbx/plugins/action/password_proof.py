@@ -9,19 +9,19 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.callcenter.pbx.plugins.module_utils.password_proof import (
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.sip.options import (
+    SipNoAnswer,
+    SipUnreachable,
+    bracketed,
+)
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.sip.proof import (
     Unproven,
     failure,
     judge,
     read_wishes,
     success,
 )
-from ansible_collections.callcenter.pbx.plugins.module_utils.sip import (
-    SipNoAnswer,
-    SipUnreachable,
-    bracketed,
-)
-from ansible_collections.callcenter.pbx.plugins.module_utils.sip_register import try_credentials
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.sip.register import try_credentials
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]

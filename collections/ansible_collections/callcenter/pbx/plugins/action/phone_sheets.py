@@ -8,14 +8,14 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.callcenter.pbx.plugins.module_utils.phone_sheet import (
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.phone_sheets.files import Plan, write_sheets
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.phone_sheets.sheet import (
     LocalServer,
     Server,
     SheetError,
     read_phones,
     render_sheet,
 )
-from ansible_collections.callcenter.pbx.plugins.module_utils.phone_sheet_files import Plan, write_sheets
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "directory": {"type": "str", "required": True},

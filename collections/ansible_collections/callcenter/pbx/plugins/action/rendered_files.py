@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.whole_file import Busy, locked, replace
+from ansible_collections.callcenter.pbx.plugins.module_utils.host.whole_file import Busy, locked, replace
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "directory": {"type": "str", "required": True},

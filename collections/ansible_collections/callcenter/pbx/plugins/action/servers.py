@@ -10,12 +10,12 @@ from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.parsing.vault import is_encrypted
 from ansible.plugins.action import ActionBase
-from ansible_collections.callcenter.pbx.plugins.module_utils.vault_document import DocumentError
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.loud_settings import (
     LoudSettingError,
     refuse_loud_settings,
 )
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.vault_files import (
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.vault.document import DocumentError
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.vault.files import (
     Secrets,
     VaultFileError,
     VaultFiles,

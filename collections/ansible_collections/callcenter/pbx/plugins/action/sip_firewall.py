@@ -16,15 +16,19 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.callcenter.pbx.plugins.module_utils.block_list import describe_faults, pack, spell
+from ansible_collections.callcenter.pbx.plugins.module_utils.networks.plain_list import (
+    describe_faults,
+    pack,
+    spell,
+)
 from ansible_collections.callcenter.pbx.plugins.modules.sip_firewall import ARGUMENTS
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.block_sources import (
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.blacklist.sources import (
     Source,
     SourceError,
     read_files,
     refuse_unfit,
 )
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.reading import read_remotely
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.run_on_host import read_remotely
 
 _OF_THE_CONTROLLER = ("blacklist", "blacklist_files", "blacklist_urls", "cache_dir", "packed")
 _NOT_READ = (*_OF_THE_CONTROLLER, "container")
@@ -47,7 +51,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             digest = digest_of(blacklist, sources)
             asked = {key: value for key, value in arguments.items() if key not in _NOT_READ}
             found = read_remotely(
-                self, "firewall_reading.unchanged", {**asked, "digest": digest}, task_vars or {}
+                self, "firewall.reading.unchanged", {**asked, "digest": digest}, task_vars or {}
             )
             is_right = found is not None and found["result"] is not None
             if not is_right:  # what is in force was read when it was brought
@@ -75,7 +79,7 @@ def read_sources(arguments: Mapping[str, Any]) -> tuple[list[Source], list[str]]
     if not arguments["blacklist_urls"]:
         return sources, []
     # Imported by those who fetch alone: it takes longer than to find that nothing has changed.
-    from ansible_collections.callcenter.pbx.plugins.plugin_utils.block_urls import fetch_all
+    from ansible_collections.callcenter.pbx.plugins.plugin_utils.blacklist.urls import fetch_all
 
     fetched, warnings = fetch_all(arguments["blacklist_urls"], Path(arguments["cache_dir"]).expanduser())
     return [*sources, *fetched], warnings

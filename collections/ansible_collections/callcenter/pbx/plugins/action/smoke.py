@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.callcenter.pbx.plugins.module_utils import sip
-from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_checks import CHECKS
-from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_report import (
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.run_on_host import read_remotely
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.sip import options as sip
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.smoke.checks import CHECKS
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.smoke.report import (
     Run,
     as_json,
     as_junit,
@@ -22,13 +23,12 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_report import
     problems,
     table,
 )
-from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_types import (
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.smoke.types import (
     Evidence,
     Wanted,
     read_wanted,
     run_checks,
 )
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.reading import read_remotely
 
 TRANSPORTS = ("udp", "tcp")
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -106,7 +106,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "names": [trunk.termination_host for trunk in wanted.trunks if trunk.is_named],
             "may_send": not self._task.check_mode,
         }
-        evidence = read_remotely(self, "smoke_probe.gather", asked, task_vars or {})
+        evidence = read_remotely(self, "smoke.probe.gather", asked, task_vars or {})
         if evidence is not None:
             return {"evidence": evidence}
         gathered: dict[str, Any] = self._execute_module("callcenter.pbx.smoke", asked, task_vars=task_vars)

@@ -11,14 +11,22 @@ from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.parsing.vault import PromptVaultSecret
 from ansible.plugins.action import ActionBase
-from ansible_collections.callcenter.pbx.plugins.module_utils.model_read import read_model
-from ansible_collections.callcenter.pbx.plugins.module_utils.model_secrets import OWNERS
-from ansible_collections.callcenter.pbx.plugins.module_utils.vault_document import (
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.passwords import OWNERS
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.read import read_model
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.vault.document import (
     DocumentError,
     apply,
     read_maps,
 )
-from ansible_collections.callcenter.pbx.plugins.module_utils.vault_report import (
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.vault.files import (
+    Secret,
+    VaultFileError,
+    VaultFiles,
+    secret_for_new,
+    still_runs,
+    this_run,
+)
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.vault.report import (
     HEADER,
     begun,
     completed,
@@ -26,7 +34,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.vault_report import
     restored,
     settled,
 )
-from ansible_collections.callcenter.pbx.plugins.module_utils.vault_rotation import (
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.vault.rotation import (
     Journal,
     Known,
     Request,
@@ -34,14 +42,6 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.vault_rotation impo
     completion,
     plan,
     read_request,
-)
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.vault_files import (
-    Secret,
-    VaultFileError,
-    VaultFiles,
-    secret_for_new,
-    still_runs,
-    this_run,
 )
 
 STATES = ("complete", "recover", "begin", "settle", "restore")

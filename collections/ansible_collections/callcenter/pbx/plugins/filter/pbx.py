@@ -6,20 +6,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.callcenter.pbx.plugins.module_utils.conf import asterisk_value
-from ansible_collections.callcenter.pbx.plugins.module_utils.host_state import astray
-from ansible_collections.callcenter.pbx.plugins.module_utils.model import Model
-from ansible_collections.callcenter.pbx.plugins.module_utils.model_networks import (
+from ansible_collections.callcenter.pbx.plugins.module_utils.host.readers import astray
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.addresses import (
     expected_networks,
     protected_networks,
 )
-from ansible_collections.callcenter.pbx.plugins.module_utils.model_read import read_model
-from ansible_collections.callcenter.pbx.plugins.module_utils.model_rules import RULES
-from ansible_collections.callcenter.pbx.plugins.module_utils.model_secrets import (
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.escape import asterisk_value
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.passwords import (
     previous_faults,
     secret_faults,
 )
-from ansible_collections.callcenter.pbx.plugins.module_utils.model_views import (
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.read import read_model
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.rules import RULES
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import Model
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.views import (
     auth_view,
     carrier_tcp_ports,
     config_view,

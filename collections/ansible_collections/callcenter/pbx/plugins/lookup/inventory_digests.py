@@ -44,8 +44,8 @@ from typing import Any
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.callcenter.pbx.plugins.action.sip_firewall import digest_of, listed
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.block_sources import SourceError, read_files
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.site_files import released
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.blacklist.sources import SourceError, read_files
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.site.files import released
 
 PREFIX = "pbx_"
 _LISTS = ("pbx_blacklist", "pbx_blacklist_files", "pbx_blacklist_urls")

@@ -49,13 +49,13 @@ from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.callcenter.pbx.plugins.module_utils.vault_document import DocumentError, read_maps
-from ansible_collections.callcenter.pbx.plugins.module_utils.vault_rotation import proof
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.loud_settings import (
     LoudSettingError,
     refuse_loud_settings,
 )
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.vault_files import VaultFileError, VaultFiles
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.vault.document import DocumentError, read_maps
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.vault.files import VaultFileError, VaultFiles
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.vault.rotation import proof
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]

@@ -34,7 +34,7 @@ _raw:
 from typing import Any
 
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.site_files import released
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.site.files import released
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]

@@ -69,13 +69,13 @@ msg:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.callcenter.pbx.plugins.module_utils.asterisk_cli import (
+from ansible_collections.callcenter.pbx.plugins.module_utils.asterisk.cli import (
     AsteriskCli,
     AsteriskSilent,
     Drained,
     running_container,
 )
-from ansible_collections.callcenter.pbx.plugins.module_utils.docker_engine import DockerEngine, DockerError
+from ansible_collections.callcenter.pbx.plugins.module_utils.host.docker import DockerEngine, DockerError
 
 
 def drained_message(result: Drained) -> str:

@@ -185,23 +185,21 @@ ARGUMENTS: dict[str, Any] = {
 def main() -> None:
     """Entry point."""
     # Imported here: the controller's side reads ARGUMENTS in every run, and none of this.
-    from ansible_collections.callcenter.pbx.plugins.module_utils import (
-        release_diff,
-        release_plan,
-        release_report,
-    )
-    from ansible_collections.callcenter.pbx.plugins.module_utils.docker_engine import (
+    from ansible_collections.callcenter.pbx.plugins.module_utils.host.docker import (
         DockerEngine,
         DockerError,
     )
-    from ansible_collections.callcenter.pbx.plugins.module_utils.registration_capture import CaptureFiles
-    from ansible_collections.callcenter.pbx.plugins.module_utils.release_pbx import ContainerPbx
-    from ansible_collections.callcenter.pbx.plugins.module_utils.release_transaction import (
+    from ansible_collections.callcenter.pbx.plugins.module_utils.registrations.files import CaptureFiles
+    from ansible_collections.callcenter.pbx.plugins.module_utils.release import diff as release_diff
+    from ansible_collections.callcenter.pbx.plugins.module_utils.release import plan as release_plan
+    from ansible_collections.callcenter.pbx.plugins.module_utils.release import report
+    from ansible_collections.callcenter.pbx.plugins.module_utils.release.pbx import ContainerPbx
+    from ansible_collections.callcenter.pbx.plugins.module_utils.release.transaction import (
         Rejected,
         RolledBack,
         Transaction,
     )
-    from ansible_collections.callcenter.pbx.plugins.module_utils.release_tree import ReleaseTree, TreeBusy
+    from ansible_collections.callcenter.pbx.plugins.module_utils.release.tree import ReleaseTree, TreeBusy
 
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     wanted = module.params
@@ -226,7 +224,7 @@ def main() -> None:
     try:
         if module.check_mode:
             plan = transaction.plan()
-            result = release_report.planned(plan, wanted["drain_seconds"])
+            result = report.planned(plan, wanted["drain_seconds"])
         else:
             if records:
                 captures.prepare()
@@ -234,7 +232,7 @@ def main() -> None:
             if not records:
                 captures.remove()
             plan = outcome.plan
-            result = release_report.done(outcome)
+            result = report.done(outcome)
         renewed = tree.inventory() != wanted["inventory"]
         if renewed and not module.check_mode:
             tree.record_inventory(wanted["inventory"])
@@ -242,9 +240,9 @@ def main() -> None:
             result.update(changed=True, msg=f"{result['msg']} The record of the inventory is renewed.")
     except Rejected as refusal:
         faults = [masker.sentence(fault) for fault in refusal.faults]
-        module.fail_json(msg=release_report.refused(faults, tree.live_release()), faults=faults)
+        module.fail_json(msg=report.refused(faults, tree.live_release()), faults=faults)
     except RolledBack as failure:
-        module.fail_json(msg=masker.sentence(release_report.rolled_back(failure, wanted["container"])))
+        module.fail_json(msg=masker.sentence(report.rolled_back(failure, wanted["container"])))
     except TreeBusy as busy:
         module.fail_json(msg=f"Another run works on {busy}. Wait for it to end, then run again.")
     except DockerError as error:
@@ -254,7 +252,7 @@ def main() -> None:
         )
     except (OSError, ValueError) as error:
         module.fail_json(msg=f"The release could not be written: {error}")
-    module.exit_json(**result, diff={"prepared": release_report.difference(plan, files, masker)})
+    module.exit_json(**result, diff={"prepared": report.difference(plan, files, masker)})
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ report:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.callcenter.pbx.plugins.module_utils.blocked_host import read
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.counters import read
 
 ARGUMENTS: dict[str, Any] = {
     "blacklist": {"type": "list", "elements": "raw", "default": []},

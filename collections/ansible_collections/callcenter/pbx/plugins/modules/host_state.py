@@ -158,7 +158,7 @@ state:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.callcenter.pbx.plugins.module_utils.host_survey import survey
+from ansible_collections.callcenter.pbx.plugins.module_utils.host.survey import survey
 
 STRINGS: dict[str, Any] = {"type": "list", "elements": "str", "default": []}
 ARGUMENTS: dict[str, Any] = {

@@ -59,7 +59,7 @@ refused:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.callcenter.pbx.plugins.module_utils.refused_offers import (
+from ansible_collections.callcenter.pbx.plugins.module_utils.registrations.refused_offers import (
     CODECS,
     explain,
     listen,

@@ -118,17 +118,18 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.callcenter.pbx.plugins.module_utils import registrations, release_plan
-from ansible_collections.callcenter.pbx.plugins.module_utils.asterisk_cli import (
+from ansible_collections.callcenter.pbx.plugins.module_utils.asterisk.cli import (
     AsteriskCli,
     AsteriskSilent,
     running_container,
 )
-from ansible_collections.callcenter.pbx.plugins.module_utils.docker_engine import DockerEngine, DockerError
-from ansible_collections.callcenter.pbx.plugins.module_utils.registration_capture import CaptureFiles
+from ansible_collections.callcenter.pbx.plugins.module_utils.host.docker import DockerEngine, DockerError
+from ansible_collections.callcenter.pbx.plugins.module_utils.registrations import judge as registrations
+from ansible_collections.callcenter.pbx.plugins.module_utils.registrations.files import CaptureFiles
+from ansible_collections.callcenter.pbx.plugins.module_utils.release import plan
 
 LIST_CONTACTS = "database show registrar"
-LIVE_FILES = ("pjsip_auth.conf", release_plan.STARTUP_FILE)
+LIVE_FILES = ("pjsip_auth.conf", plan.STARTUP_FILE)
 
 
 def live_files(directory: Path) -> dict[str, str]:
@@ -165,7 +166,7 @@ def main() -> None:
         answers = list_contacts(
             AsteriskCli(engine, container),
             captures,
-            release_plan.startup_commands(files) if secrets and not module.check_mode else (),
+            plan.startup_commands(files) if secrets and not module.check_mode else (),
         )
         found = registrations.attempts(captures.read()) if secrets else []
     except (AsteriskSilent, DockerError, OSError) as error:

@@ -273,9 +273,9 @@ ARGUMENTS: dict[str, Any] = {
 def main() -> None:
     """Entry point."""
     # Imported here: the controller's side reads ARGUMENTS in every run, and none of this.
-    from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_change import plan
-    from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_cut import cut
-    from ansible_collections.callcenter.pbx.plugins.module_utils.firewall_server import Unable
+    from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.change import plan
+    from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.cut import cut
+    from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.host import Unable
 
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:

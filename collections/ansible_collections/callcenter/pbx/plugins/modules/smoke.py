@@ -161,7 +161,7 @@ artifacts:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.callcenter.pbx.plugins.module_utils.smoke_probe import gather
+from ansible_collections.callcenter.pbx.plugins.module_utils.smoke.probe import gather
 
 
 def main() -> None:

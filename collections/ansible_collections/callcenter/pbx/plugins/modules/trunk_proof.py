@@ -81,14 +81,14 @@ verdict:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.callcenter.pbx.plugins.module_utils.asterisk_cli import AsteriskSilent
-from ansible_collections.callcenter.pbx.plugins.module_utils.docker_engine import DockerEngine, DockerError
-from ansible_collections.callcenter.pbx.plugins.module_utils.trunk_call import (
+from ansible_collections.callcenter.pbx.plugins.module_utils.asterisk.cli import AsteriskSilent
+from ansible_collections.callcenter.pbx.plugins.module_utils.host.docker import DockerEngine, DockerError
+from ansible_collections.callcenter.pbx.plugins.module_utils.trunk.call import (
     TrunkCallError,
     prove,
     sentence,
 )
-from ansible_collections.callcenter.pbx.plugins.module_utils.trunk_callee import Expected, Verdict
+from ansible_collections.callcenter.pbx.plugins.module_utils.trunk.callee import Expected, Verdict
 
 
 def main() -> None:
