@@ -1,7 +1,7 @@
 """The numbering model: what is true of the site, as typed values.
 
-`model_read` builds these from the inventory's variables, `model_rules` checks them against each other,
-`model_views` derives what templates and checks need.
+`read` builds these from the inventory's variables, `rules` checks them against each other,
+`views` derives what templates and checks need.
 """
 
 from __future__ import annotations
