@@ -15,9 +15,9 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.asterisk.dialplan i
     parse_dialplan,
     resolve_dial,
 )
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.read import read_model
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import RESERVED_CONTEXTS
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.views import dial_checks
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.expected import dial_checks
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.reserved import RESERVED_CONTEXTS
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_reading.read import read_model
 
 from tests.golden.render import ROOT, SITES, golden
 

@@ -19,8 +19,8 @@ from pathlib import Path
 import jinja2
 import pytest
 import yaml
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import rules as firewall
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.jails import JAILS
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.sets import BANNED, NEVER
 from ansible_collections.callcenter.pbx.plugins.module_utils.networks.plain_list import RESERVED
 
 from tests.unit.fail2ban_filter import Filter
@@ -339,7 +339,7 @@ def test_a_ban_says_why_since_when_and_until_when(kernel: Kernel, address: str, 
     assert [call.split(" timeout ")[0] for call in calls] == [f"-exist add {name} {address}"]
     assert calls[0].endswith(f" comment sip-guessing {begin}")
     assert timeouts(calls) == [pytest.approx(3600, abs=5)]
-    assert name in firewall.BANNED.values()
+    assert name in BANNED.values()
 
 
 @pytest.mark.parametrize(
@@ -364,7 +364,7 @@ def test_a_protected_source_is_not_banned(kernel: Kernel) -> None:
     kernel.members.write_text("sip-never-v4 198.51.100.1\nsip-never-v6 2001:db8::1\n")
     for address in ("198.51.100.1", "2001:db8::1"):
         assert kernel.run("ban", address, str(int(time.time())), "3600", "0", "sip-guessing") == []
-    assert {name in firewall.NEVER.values() for name in ("sip-never-v4", "sip-never-v6")} == {True}
+    assert {name in NEVER.values() for name in ("sip-never-v4", "sip-never-v6")} == {True}
 
 
 def test_a_restart_of_fail2ban_leaves_a_ban_as_it_is(kernel: Kernel) -> None:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 COLLECTION = "ansible_collections.callcenter.pbx.plugins"
 PLUGINS = ROOT / "collections" / COLLECTION.replace(".", "/")
 SERVER, CONTROLLER = "module_utils", "plugin_utils"
-LONGEST, MOST_FILES = 420, 14
+LONGEST, MOST_FILES = 350, 14
 
 
 def imported(path: Path) -> Iterator[str]:

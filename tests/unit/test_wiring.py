@@ -11,7 +11,7 @@ from pathlib import Path
 import jinja2
 import pytest
 import yaml
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.read import read_model
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_reading.read import read_model
 
 from tests.golden.render import ROOT
 from tests.unit.model_samples import SECRETS, SOUND

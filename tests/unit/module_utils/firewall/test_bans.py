@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import rules
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.bans import (
     BANS_FILE,
     BanSets,
     never_banned,
     plan_bans,
+)
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.sets import (
+    BANNED,
+    EXPECTED,
+    KNOWN,
+    NEVER,
+    STRAY,
+    UNHEARD,
 )
 from ansible_collections.callcenter.pbx.plugins.module_utils.networks.network import Protected, parse_network
 
@@ -47,13 +54,13 @@ def right(*networks: str) -> dict[str, list[str]]:
     """Return the sets of a host that is as wanted, with one ban."""
     never = never_banned(protected(*networks))
     return {
-        **{rules.NEVER[version]: members for version, members in never.items()},
-        rules.BANNED[4]: ["203.0.113.7"],
-        rules.BANNED[6]: [],
-        rules.EXPECTED[4]: ["198.51.100.0/30"],
-        rules.KNOWN[4]: ["203.0.113.100"],
-        rules.UNHEARD[4]: [],
-        rules.STRAY[4]: [],
+        **{NEVER[version]: members for version, members in never.items()},
+        BANNED[4]: ["203.0.113.7"],
+        BANNED[6]: [],
+        EXPECTED[4]: ["198.51.100.0/30"],
+        KNOWN[4]: ["203.0.113.100"],
+        UNHEARD[4]: [],
+        STRAY[4]: [],
     }
 
 

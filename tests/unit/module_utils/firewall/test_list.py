@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import change as firewall_change
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import list as firewall_list
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import rules as firewall
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import sets
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.bans import never_banned
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.guard import (
     all_raw_chains,
@@ -17,6 +18,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.guard impo
 )
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.host import Guard, Unable
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.list import Record, read_list
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.sets import SETS, Set, parse_set
 from ansible_collections.callcenter.pbx.plugins.module_utils.networks import plain_list
 from ansible_collections.callcenter.pbx.plugins.module_utils.networks.network import (
     Protected,
@@ -46,7 +48,7 @@ def test_the_inventory_is_refused_with_every_name() -> None:
 
 
 def test_more_than_a_set_can_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(firewall, "MAX_ENTRIES", 2)
+    monkeypatch.setattr(sets, "MAX_ENTRIES", 2)
     with pytest.raises(Unable, match="3 networks of IPv4, more than a set may hold"):
         read_list(["203.0.113.1", "203.0.113.3", "203.0.113.5"], [], [])
 
@@ -114,8 +116,8 @@ class FakeHost:
     def guard(self, tables: dict[int, firewall.Table], ports: firewall.Ports) -> Guard:
         return Guard("none")
 
-    def set(self, version: int, expected: int) -> firewall.Set:
-        return firewall.parse_set(self.live[firewall.SETS[version]] or "")
+    def set(self, version: int, expected: int) -> Set:
+        return parse_set(self.live[SETS[version]] or "")
 
     def differing(self, files: dict[str, str]) -> dict[str, str]:
         return {name: text for name, text in files.items() if self.files.get(name) != text}
@@ -188,7 +190,7 @@ def ask(host: FakeHost, digest: str = "a", **options: Any) -> dict[str, Any] | N
     def saving(name: str) -> Callable[[], str]:
         return lambda: host.output("ipset", "save", name) or ""
 
-    live = {version: saving(name) for version, name in firewall.SETS.items()}
+    live = {version: saving(name) for version, name in SETS.items()}
     result: dict[str, Any] | None = firewall_change.unchanged(digest, live, **{**OPTIONS, **options})[
         "result"
     ]

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import rules as firewall
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.guard import inner_chains
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.rules import Ports, Set, Table
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.rules import Ports, Table
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.sets import (
+    ABSENT_SET,
+    Set,
+    create_banned,
+    describe_set,
+    fill_set,
+    parse_set,
+    plan_set,
+)
 
 PORTS = Ports(sip=5060, rtp_first=10000, rtp_last=10100)
 
@@ -277,24 +286,20 @@ add sip-blacklist-v4 198.51.100.7
 @pytest.mark.parametrize(
     ("current", "members", "changes"),
     [
-        pytest.param(firewall.ABSENT_SET, [], True, id="absent, though nothing is listed"),
-        pytest.param(firewall.parse_set(SAVED_SET), ["198.51.100.7", "192.0.2.0/24"], False, id="the same"),
-        pytest.param(firewall.parse_set(SAVED_SET), ["198.51.100.7"], True, id="one less"),
-        pytest.param(
-            firewall.parse_set(SAVED_SET), ["198.51.100.7", "192.0.2.1"], True, id="as many, but others"
-        ),
+        pytest.param(ABSENT_SET, [], True, id="absent, though nothing is listed"),
+        pytest.param(parse_set(SAVED_SET), ["198.51.100.7", "192.0.2.0/24"], False, id="the same"),
+        pytest.param(parse_set(SAVED_SET), ["198.51.100.7"], True, id="one less"),
+        pytest.param(parse_set(SAVED_SET), ["198.51.100.7", "192.0.2.1"], True, id="as many, but others"),
         pytest.param(Set(exists=True, members=None), ["198.51.100.7"], True, id="another number of members"),
-        pytest.param(
-            firewall.parse_set(FORMER_SET), ["198.51.100.7", "192.0.2.0/24"], True, id="without counters"
-        ),
+        pytest.param(parse_set(FORMER_SET), ["198.51.100.7", "192.0.2.0/24"], True, id="without counters"),
     ],
 )
 def test_plan_set(current: Set, members: list[str], changes: bool) -> None:
-    assert bool(firewall.plan_set(current, 4, members)) is changes
+    assert bool(plan_set(current, 4, members)) is changes
 
 
 def test_a_set_is_filled_beside_the_live_one() -> None:
-    assert firewall.fill_set(6, ["2001:db8::/32"]).splitlines() == [
+    assert fill_set(6, ["2001:db8::/32"]).splitlines() == [
         "create sip-blacklist-v6 hash:net family inet6 maxelem 1000000 counters -exist",
         "create sip-blacklist-v6-new hash:net family inet6 hashsize 1024 maxelem 1000000 counters -exist",
         "flush sip-blacklist-v6-new",
@@ -306,20 +311,20 @@ def test_a_set_is_filled_beside_the_live_one() -> None:
 
 def test_a_set_of_another_kind_is_replaced_not_created_again() -> None:
     """`create -exist` would fail on the kind, and with it the whole input."""
-    changes = firewall.plan_set(firewall.parse_set(FORMER_SET), 4, ["192.0.2.7"])
+    changes = plan_set(parse_set(FORMER_SET), 4, ["192.0.2.7"])
     assert "create sip-blacklist-v4 " not in changes
     assert "swap sip-blacklist-v4-new sip-blacklist-v4\n" in changes
 
 
 def test_bans_are_made_with_an_end_and_never_flushed() -> None:
-    assert firewall.create_banned(6) == (
+    assert create_banned(6) == (
         "create sip-banned-v6 hash:ip family inet6 netmask 64 maxelem 65536 "
         "timeout 3600 counters comment forceadd -exist\n"
     )
 
 
 def test_buckets_grow_with_the_list() -> None:
-    assert "hashsize 4096 " in firewall.fill_set(4, [str(number) for number in range(3000)])
+    assert "hashsize 4096 " in fill_set(4, [str(number) for number in range(3000)])
 
 
 def test_diff_reads_like_the_tools() -> None:
@@ -335,7 +340,7 @@ def test_diff_reads_like_the_tools() -> None:
         "iptables -A SIP-BLACKLIST -m set --match-set sip-blacklist-v4 dst -j DROP",
         *(f"iptables {line}" for line in DEFINE_BLACKLIST[3:]),
     ]
-    assert firewall.describe_set(firewall.parse_set(SAVED_SET), 4) == [
+    assert describe_set(parse_set(SAVED_SET), 4) == [
         "ipset create sip-blacklist-v4 hash:net",
         "ipset add sip-blacklist-v4 192.0.2.0/24",
         "ipset add sip-blacklist-v4 198.51.100.7",

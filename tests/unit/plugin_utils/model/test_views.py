@@ -7,26 +7,24 @@ from typing import Any
 
 import pytest
 from ansible_collections.callcenter.pbx.plugins.module_utils.asterisk.dialplan import best_match
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.addresses import (
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.expected import (
+    dial_checks,
+    required_objects,
+)
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.names import carrier_tcp_ports
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.ranges import parse_network, parse_range
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import Model, RtpPorts
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.views import (
+    auth_view,
+    config_view,
+    max_calls_into,
+    policy,
+)
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_reading.read import read_model
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_rules.addresses import (
     expected_networks,
     protected_networks,
     published,
-)
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.read import read_model
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import (
-    Model,
-    RtpPorts,
-    parse_network,
-    parse_range,
-)
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.views import (
-    auth_view,
-    carrier_tcp_ports,
-    config_view,
-    dial_checks,
-    max_calls_into,
-    policy,
-    required_objects,
 )
 
 from tests.unit.model_samples import REMOVED, SECRETS, broken

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.read import read_model
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_reading.read import read_model
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.site.files import KINDS, faults, released
 
 from tests.unit.model_samples import SOUND

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.read import read_model
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_reading.read import read_model
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.vault.document import apply, read_maps
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.vault.files import (
     VaultFileError,

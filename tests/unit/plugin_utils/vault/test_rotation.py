@@ -7,8 +7,8 @@ import secrets
 from typing import Any
 
 import pytest
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.passwords import weakness
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.read import read_model
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_reading.read import read_model
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_rules.passwords import weakness
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.vault.document import (
     NEXT,
     PREVIOUS,

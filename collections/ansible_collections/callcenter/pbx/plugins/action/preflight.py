@@ -8,9 +8,9 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.passwords import OWNERS
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.rules import check_model
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import Fault
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_rules.passwords import OWNERS
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_rules.rules import check_model
 
 
 def missing_files(model: Mapping[str, Any], inventory_dir: str | None) -> Iterator[Fault]:
@@ -56,7 +56,7 @@ def own_files(model: Mapping[str, Any], inventory_dir: str | None) -> Iterator[F
     if inventory_dir is None or not Path(inventory_dir, "asterisk").is_dir():
         return
     # Loaded by sites that have some.
-    from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.read import read_model
+    from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_reading.read import read_model
     from ansible_collections.callcenter.pbx.plugins.plugin_utils.site.files import faults
 
     yield from faults(inventory_dir, read_model(model)[0])

@@ -11,8 +11,8 @@ from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.parsing.vault import PromptVaultSecret
 from ansible.plugins.action import ActionBase
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.passwords import OWNERS
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.read import read_model
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_reading.read import read_model
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_rules.passwords import OWNERS
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.vault.document import (
     DocumentError,
     apply,

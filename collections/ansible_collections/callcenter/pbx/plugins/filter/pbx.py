@@ -7,26 +7,28 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.callcenter.pbx.plugins.module_utils.host.readers import astray
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.addresses import (
-    expected_networks,
-    protected_networks,
-)
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.escape import asterisk_value
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.passwords import (
-    previous_faults,
-    secret_faults,
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.expected import (
+    dial_checks,
+    required_objects,
 )
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.read import read_model
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.rules import RULES
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.names import carrier_tcp_ports
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import Model
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.views import (
     auth_view,
-    carrier_tcp_ports,
     config_view,
-    dial_checks,
     inbound_proofs,
-    required_objects,
 )
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_reading.read import read_model
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_rules.addresses import (
+    expected_networks,
+    protected_networks,
+)
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_rules.passwords import (
+    previous_faults,
+    secret_faults,
+)
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_rules.rules import RULES
 
 
 def _sound(variables: object) -> Model:

@@ -10,8 +10,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import rules
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.host import Host
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.sets import (
+    BANNED,
+    EXPECTED,
+    KNOWN,
+    NEVER,
+    STRAY,
+    UNHEARD,
+    Set,
+    create_banned,
+    create_known,
+    create_stray,
+    create_unheard,
+    describe_set,
+    fill_set,
+    parse_set,
+    plan_set,
+)
 from ansible_collections.callcenter.pbx.plugins.module_utils.host.command import ENVIRONMENT
 from ansible_collections.callcenter.pbx.plugins.module_utils.networks.network import (
     Protected,
@@ -30,12 +46,12 @@ ROOT_FILE = "root"
 """The saved file with the directory of the PBX, where `callcenter-known` finds its log and its contacts."""
 KNOWN_PROGRAM = Path("/usr/local/sbin/callcenter-known")
 
-_NETWORKS = ((4, rules.NEVER), (6, rules.NEVER), (4, rules.EXPECTED))
+_NETWORKS = ((4, NEVER), (6, NEVER), (4, EXPECTED))
 _MADE = {
-    **{name: rules.create_banned(version) for version, name in rules.BANNED.items()},
-    **{name: rules.create_known(version) for version, name in rules.KNOWN.items()},
-    **{name: rules.create_unheard(version) for version, name in rules.UNHEARD.items()},
-    **{name: rules.create_stray(version) for version, name in rules.STRAY.items()},
+    **{name: create_banned(version) for version, name in BANNED.items()},
+    **{name: create_known(version) for version, name in KNOWN.items()},
+    **{name: create_unheard(version) for version, name in UNHEARD.items()},
+    **{name: create_stray(version) for version, name in STRAY.items()},
 }
 """How each set is made that others fill, by its name."""
 
@@ -50,7 +66,7 @@ class BanSets:
     :param saved: content of the files that make the sets at boot, by name
     """
 
-    live: Mapping[str, rules.Set]
+    live: Mapping[str, Set]
     lacking: Sequence[str]
     members: Mapping[str, Sequence[str]]
     saved: Mapping[str, str]
@@ -60,14 +76,14 @@ class BanSets:
         """Return the standard input of ``ipset restore`` that puts them right, '' when they are."""
         lines = [_MADE[name] for name in self.lacking]
         lines += [
-            rules.plan_set(self.live[names[version]], version, self.members[names[version]], names)
+            plan_set(self.live[names[version]], version, self.members[names[version]], names)
             for version, names in _NETWORKS
         ]
         return "".join(lines)
 
     def refill(self) -> None:
         """Fill the set of known addresses if it was made just now, before a rule asks for it."""
-        if set(self.lacking) & set(rules.KNOWN.values()) and KNOWN_PROGRAM.exists():
+        if set(self.lacking) & set(KNOWN.values()) and KNOWN_PROGRAM.exists():
             root = self.saved[ROOT_FILE].strip()
             subprocess.run([str(KNOWN_PROGRAM), "refill", root], check=False, env=ENVIRONMENT)
 
@@ -77,13 +93,13 @@ class BanSets:
 
     def after(self) -> list[str]:
         """Spell the sets as they are going to be."""
-        wanted = {name: rules.Set(True, frozenset(group)) for name, group in self.members.items()}
+        wanted = {name: Set(True, frozenset(group)) for name, group in self.members.items()}
         return self._describe(wanted, _MADE)
 
-    def _describe(self, live: Mapping[str, rules.Set], made: Iterable[str]) -> list[str]:
+    def _describe(self, live: Mapping[str, Set], made: Iterable[str]) -> list[str]:
         lines = [f"ipset create {name} hash:ip" for name in made]
         for version, names in _NETWORKS:
-            lines += rules.describe_set(live[names[version]], version, names)
+            lines += describe_set(live[names[version]], version, names)
         return lines
 
 
@@ -98,7 +114,7 @@ def never_banned(protected: Iterable[Protected]) -> dict[int, list[str]]:
     return spell(
         {
             version: merge_keys((key_of(one) for one in networks if one.version == version), version)
-            for version in rules.NEVER
+            for version in NEVER
         }
     )
 
@@ -111,14 +127,14 @@ def plan_bans(host: Host, protected: Iterable[Protected], options: Mapping[str, 
     never = never_banned(protected)
     expected = [parse_network(text)[0] for text in options["expected_networks"]]
     members = {
-        **{name: never[version] for version, name in rules.NEVER.items()},
-        rules.EXPECTED[4]: spell({4: merge_keys(map(key_of, expected), 4)})[4],
+        **{name: never[version] for version, name in NEVER.items()},
+        EXPECTED[4]: spell({4: merge_keys(map(key_of, expected), 4)})[4],
     }
     saved = list(_MADE.values())
-    saved += [rules.fill_set(version, members[names[version]], names) for version, names in _NETWORKS]
+    saved += [fill_set(version, members[names[version]], names) for version, names in _NETWORKS]
     names_there = (host.output("ipset", "list", "-name") or "").split()
     live = {
-        name: rules.parse_set((host.output("ipset", "save", name) if name in names_there else "") or "")
+        name: parse_set((host.output("ipset", "save", name) if name in names_there else "") or "")
         for name in members
     }
     return BanSets(

@@ -8,10 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.rules import (
-    BLACKLIST,
-    Table,
-)
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.rules import BLACKLIST, Table
 from ansible_collections.callcenter.pbx.plugins.module_utils.networks.network import (
     Network,
     Protected,

@@ -14,6 +14,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import lis
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import rules as firewall
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.bans import BanSets, plan_bans
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.by_hand import ByHand
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.diff import describe, describe_members
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.host import (
     LOCK_SECONDS,
     PROGRAMS,
@@ -25,10 +26,14 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.host impor
     which,
 )
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.list import Record, Wanted
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.sets import (
+    SETS,
+    Set,
+    fill_set,
+    plan_set,
+)
 from ansible_collections.callcenter.pbx.plugins.module_utils.networks import plain_list
 from ansible_collections.callcenter.pbx.plugins.module_utils.networks.network import BITS, Network, Protected
-
-_SHOWN_MEMBERS = 1000
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ class Change:
 
     host: Host
     rules: Rules
-    sets: Mapping[int, firewall.Set]
+    sets: Mapping[int, Set]
     wanted: Wanted
     set_inputs: Mapping[int, str]
     bans: BanSets
@@ -187,15 +192,15 @@ def plan(options: Mapping[str, Any], may_lack_programs: bool = False, for_diff: 
         brought.get("blacklist", options["blacklist"]), brought.get("sources", ()), protected
     )
     rules = plan_rules(options, host, protected, wanted, may_lack_programs)
-    sets = {version: host.set(version, len(wanted.members[version])) for version in firewall.SETS}
-    saved = "".join(firewall.fill_set(version, wanted.members[version]) for version in firewall.SETS)
+    sets = {version: host.set(version, len(wanted.members[version])) for version in SETS}
+    saved = "".join(fill_set(version, wanted.members[version]) for version in SETS)
     bans = plan_bans(host, protected, options)
     return Change(
         host,
         rules,
         sets,
         wanted,
-        {version: firewall.plan_set(sets[version], version, wanted.members[version]) for version in sets},
+        {version: plan_set(sets[version], version, wanted.members[version]) for version in sets},
         bans,
         host.differing({firewall_list.SETS_FILE: saved, **bans.saved, **rules.saved}),
         Record(
@@ -337,19 +342,3 @@ def read_tables(host: Host, may_lack_programs: bool) -> tuple[str, dict[int, fir
     variant = host.docker_variant(default)
     tables = {version: host.table(f"{program}{variant}") for version, program in PROGRAMS.items()}
     return variant, {version: table for version, table in tables.items() if table is not None}
-
-
-def describe(tables: Mapping[int, firewall.Table]) -> list[str]:
-    """Spell the packet filter for a diff."""
-    return [
-        line for version in tables for line in firewall.describe_table(tables[version], PROGRAMS[version])
-    ]
-
-
-def describe_members(version: int, exists: bool, members: frozenset[str]) -> list[str]:
-    """Spell members of a set for a diff, as far as anybody would read them."""
-    shown = frozenset(sorted(members)[:_SHOWN_MEMBERS])
-    lines = firewall.describe_set(firewall.Set(exists, shown), version)
-    if len(members) > len(shown):
-        lines.append(f"... and {len(members) - len(shown)} more")
-    return lines

@@ -15,13 +15,8 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.host impor
     STATE_DIR,
     VARIANTS,
 )
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.rules import (
-    BANNED,
-    BLACKLIST,
-    SETS,
-    STRAY,
-    UNHEARD,
-)
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.rules import BLACKLIST
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.sets import BANNED, SETS, STRAY, UNHEARD
 from ansible_collections.callcenter.pbx.plugins.module_utils.host.command import ENVIRONMENT
 
 _MEMBER = re.compile(

@@ -11,21 +11,23 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.rules import (
-    EXPECTED,
     GUARD,
-    KNOWN,
     LOCAL,
     REFUSED_AUDIO,
-    STRAY,
-    STRAY_SECONDS,
-    UNHEARD,
-    UNHEARD_SECONDS,
     LocalPort,
     Ports,
     Table,
     define,
     lead,
     local_rules,
+)
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.sets import (
+    EXPECTED,
+    KNOWN,
+    STRAY,
+    STRAY_SECONDS,
+    UNHEARD,
+    UNHEARD_SECONDS,
 )
 
 ARRIVAL = "SIP-ARRIVAL"

@@ -16,6 +16,12 @@ from typing import Any
 
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import facts
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import rules as firewall
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.sets import (
+    ABSENT_SET,
+    SETS,
+    Set,
+    parse_set,
+)
 from ansible_collections.callcenter.pbx.plugins.module_utils.host import readers
 from ansible_collections.callcenter.pbx.plugins.module_utils.host.command import ENVIRONMENT, SYSTEM_PATH
 from ansible_collections.callcenter.pbx.plugins.module_utils.host.docker import DockerEngine, DockerError
@@ -116,15 +122,15 @@ class Host:
                 return f"-{variant}"
         return ""
 
-    def set(self, version: int, expected: int) -> firewall.Set:
+    def set(self, version: int, expected: int) -> Set:
         """Read a kernel set, its members only when they may be the expected number of them, or for a diff."""
-        name = firewall.SETS[version]
+        name = SETS[version]
         header = self.output("ipset", "list", "-terse", name)
         if header is None:
-            return firewall.ABSENT_SET
+            return ABSENT_SET
         if f"Number of entries: {expected}\n" not in header and not self.all_members:
-            return firewall.Set(exists=True, members=None)
-        return firewall.parse_set(self.output("ipset", "save", name) or "")
+            return Set(exists=True, members=None)
+        return parse_set(self.output("ipset", "save", name) or "")
 
     # -- what the host depends on -------------------------------------------------------------
 

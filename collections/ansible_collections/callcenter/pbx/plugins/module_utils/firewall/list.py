@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import facts, rules
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import facts, sets
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.host import Unable
 from ansible_collections.callcenter.pbx.plugins.module_utils.networks import plain_list
 from ansible_collections.callcenter.pbx.plugins.module_utils.networks.network import (
@@ -142,10 +142,10 @@ def read_list(
             keys[version] += kept[version]
     merged = {version: plain_list.merge_keys(group, version) for version, group in keys.items()}
     for version, group in merged.items():
-        if len(group) > rules.MAX_ENTRIES:
+        if len(group) > sets.MAX_ENTRIES:
             raise Unable(
                 f"The block list has {len(group)} networks of IPv{version}, more than a set may hold "
-                f"({rules.MAX_ENTRIES}); nothing was changed. Use fewer lists."
+                f"({sets.MAX_ENTRIES}); nothing was changed. Use fewer lists."
             )
     return Wanted(merged, plain_list.spell(merged), inventory.notes, tuple(warnings))
 
@@ -170,7 +170,7 @@ def digest_members(members: Iterable[str]) -> str:
 
 def members_in(text: str, name: str) -> list[str]:
     """Return the members of the set of that name that ``ipset save`` prints, without their counters."""
-    return re.findall(rf"\nadd {re.escape(name)} (\S+)", text) if rules.is_of_our_kind(text) else []
+    return re.findall(rf"\nadd {re.escape(name)} (\S+)", text) if sets.is_of_our_kind(text) else []
 
 
 def holds(record: Record, live: Mapping[int, str]) -> bool:
@@ -179,7 +179,7 @@ def holds(record: Record, live: Mapping[int, str]) -> bool:
     :param live: output of ``ipset save`` for each set, by IP version
     """
     return all(
-        rules.is_of_our_kind(live[version])
+        sets.is_of_our_kind(live[version])
         and digest_members(members_in(live[version], name)) == record.members.get(f"v{version}")
-        for version, name in rules.SETS.items()
+        for version, name in sets.SETS.items()
     )

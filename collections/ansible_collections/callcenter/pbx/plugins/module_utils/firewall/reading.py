@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.rules import SETS
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.sets import SETS
 from ansible_collections.callcenter.pbx.plugins.module_utils.host.command import begin
 
 

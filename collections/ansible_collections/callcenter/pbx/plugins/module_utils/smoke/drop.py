@@ -24,7 +24,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.rules import BANNED, NEVER, SETS
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.sets import BANNED, NEVER, SETS
 from ansible_collections.callcenter.pbx.plugins.module_utils.host.command import ENVIRONMENT
 
 PACKETS = 3

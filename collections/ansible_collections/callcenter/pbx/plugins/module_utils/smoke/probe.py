@@ -22,7 +22,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.asterisk.log import
     LOGS_IN_CONTAINER,
     read_activity,
 )
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.rules import EXPECTED, KNOWN, UNHEARD
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.sets import EXPECTED, KNOWN, UNHEARD
 from ansible_collections.callcenter.pbx.plugins.module_utils.host.command import ENVIRONMENT
 from ansible_collections.callcenter.pbx.plugins.module_utils.host.docker import (
     DockerEngine,

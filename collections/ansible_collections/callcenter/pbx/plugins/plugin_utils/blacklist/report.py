@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.jails import JAILS
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.rules import STRAY_SECONDS
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.sets import STRAY_SECONDS
 from ansible_collections.callcenter.pbx.plugins.module_utils.networks.network import (
     Network,
     parse_network,

@@ -1,82 +1,21 @@
 """The numbering model: what is true of the site, as typed values.
 
-`read` builds these from the inventory's variables, `rules` checks them against each other,
+`model_reading` builds these from the inventory's variables, `model_rules` checks them against each other,
 `views` derives what templates and checks need.
 """
 
 from __future__ import annotations
 
 import re
-import socket
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from ipaddress import IPv4Address
 from typing import NamedTuple
 
-Network = IPv4Network | IPv6Network
-
-INTERNAL_CONTEXTS = ("internal", "from-internal")
-"""Contexts an extension may be in."""
-
-ABROAD_CONTEXT = "from-internal"
-"""The class of phones that may call other countries, as far as the site allows any."""
-
-SECOND_TRUNK_CONTEXT = "from-pstn"
-"""The inbound context that always exists, with or without a trunk that lands in it."""
-
-RESERVED_CONTEXTS = (
-    *INTERNAL_CONTEXTS,
-    "admit",
-    "admit-inbound",
-    "carrier-proof",
-    "answered",
-    "as-written",
-    "called",
-    "caller-number",
-    "extensions",
-    "registered",
-    "outbound",
-    "outbound-answered",
-    "outbound-call",
-    "outbound-leg",
-    "outbound-over",
-    "outbound-policy",
-    "outbound-policy-abroad",
-    "outbound-seconds",
-    "emergency",
-    "emergency-call",
-    "emergency-caller",
-    "emergency-notify",
-    "outbound-trunks",
-    "emergency-trunks",
-    "carrier-ended",
-    "carriers-failed",
-    "from-internal-number",
-    "internal-number",
-    "no-number",
-    "dial-ended",
-    "dial-status",
-    "leg-status",
-    "sip-answer",
-    "refused",
-    "health-check",
-    "transfer-from-trunk",
-    "general",
-    "globals",
-    "default",
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.ranges import Range
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.reserved import (
+    ABROAD_CONTEXT,
+    SECOND_TRUNK_CONTEXT,
 )
-"""Contexts of the dialplan that no trunk may land in, and section names with a meaning of their own."""
-
-RESERVED_OBJECTS = (
-    "global",
-    "system",
-    "transport",
-    "transport-udp",
-    "transport-tcp",
-    "transport-local",
-    "trunk",
-    "health-check",
-)
-"""Sections of pjsip.conf with a meaning of their own."""
 
 NORTH_AMERICA = "1"
 """The country code whose numbers are ten digits, the first of them 2 to 9."""
@@ -271,18 +210,6 @@ class Local:
     sip_port: int
 
 
-class Range(NamedTuple):
-    """A network as numbers: lists of a hundred thousand are compared in a blink."""
-
-    version: int
-    first: int
-    last: int
-
-    def overlaps(self, other: Range) -> bool:
-        """True when both share an address (never across families)."""
-        return self.version == other.version and self.first <= other.last and other.first <= self.last
-
-
 class Listed(NamedTuple):
     """A blacklist entry: as written and as numbers."""
 
@@ -375,36 +302,3 @@ def _holds(outer: str, inner: str) -> bool:
 def is_named(name: str) -> bool:
     """False for the stand-in of a name that could not be read."""
     return not name.startswith("pbx_")
-
-
-def parse_network(text: str) -> Network | None:
-    """Return ``text`` (an address or network of either family, without host bits) as a network, or None."""
-    for family in (IPv4Network, IPv6Network):
-        try:
-            return family(text)
-        except ValueError:
-            continue
-    return None
-
-
-def parse_range(text: str) -> Range | None:
-    """Return ``text`` as `parse_network` would, in numbers; IPv4 without the cost of `ipaddress`."""
-    address, slash, length = text.partition("/")
-    try:
-        first = int.from_bytes(socket.inet_pton(socket.AF_INET, address), "big")
-    except (OSError, ValueError):
-        network = parse_network(text)
-        if network is None:
-            return None
-        return Range(network.version, int(network.network_address), int(network.broadcast_address))
-    if not slash:
-        return Range(4, first, first)
-    if not (length.isascii() and length.isdigit() and len(length) <= 2 and int(length) <= 32):
-        return None
-    size = 1 << (32 - int(length))
-    return Range(4, first, first + size - 1) if first % size == 0 else None
-
-
-def overlap(one: Network, other: Network) -> bool:
-    """True when the two networks share an address (never across families)."""
-    return one.version == other.version and one.overlaps(other)

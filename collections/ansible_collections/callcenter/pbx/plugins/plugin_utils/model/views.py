@@ -17,8 +17,12 @@ from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.dialling impo
     own_spellings,
 )
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.escape import asterisk_value
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.names import (
+    _by,
+    auth_names,
+    trunk_contacts,
+)
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import (
-    NORTH_AMERICA,
     CatchAll,
     Destination,
     Extension,
@@ -34,49 +38,8 @@ Phones = Mapping[str, Extension]
 _NO_FORWARDING = "i"
 """Dial() option: a phone or carrier that answers with a redirection does not make the PBX dial elsewhere."""
 
-_CHECKED_ITEMS = 3
-_SIP_PORT = 5060
-_SAMPLE_NATIONAL = "5551234567"
-
 
 # --- Names ----------------------------------------------------------------------------------------
-
-
-def sections(trunk: Trunk) -> list[str]:
-    """Return the names of the trunk's sections in pjsip.conf, the endpoint's first."""
-    names = [trunk.name]
-    if trunk.identify_networks:
-        names.append(f"{trunk.name}-identify")
-    if trunk.has_credentials:
-        names.append(f"{trunk.name}-auth")
-    if trunk_contacts(trunk):
-        names.append(f"{trunk.name}-aor")
-    return names
-
-
-def trunk_contacts(trunk: Trunk) -> list[str]:
-    """Return the URIs to qualify: the declared ones and the route that calls really take."""
-    dialled = [f"sip:{trunk.termination_host}"] if trunk.termination_host else []
-    asked = [uri if ";transport=" in uri else uri + _by(trunk) for uri in (*trunk.contacts, *dialled)]
-    return list(dict.fromkeys(asked))
-
-
-def carrier_tcp_ports(model: Model) -> list[int]:
-    """Return the ports where carriers take SIP over TCP."""
-    asked = [uri for trunk in model.trunks for uri in trunk_contacts(trunk) if uri.endswith(";transport=tcp")]
-    ports = [uri.partition(";")[0].rpartition(":")[2] for uri in asked]
-    return sorted({int(port) if port.isdigit() else _SIP_PORT for port in ports})
-
-
-def _by(trunk: Trunk) -> str:
-    """Return the parameter of a URI that makes Asterisk reach it by the trunk's transport."""
-    return ";transport=tcp" if trunk.transport == "tcp" else ""
-
-
-def auth_names(model: Model, extension: Extension) -> list[str]:
-    """Return the phone's auth objects; during an overlap the one of the former password comes second."""
-    former = [f"{extension.number}-previous"] if extension.number in model.overlap else []
-    return [f"{extension.number}-iauth", *former]
 
 
 # --- Dialling -------------------------------------------------------------------------------------
@@ -321,86 +284,3 @@ def inbound_proofs(
 
 def _token_digest(token: str) -> str:
     return hashlib.sha1(f"token={token}".encode(), usedforsecurity=False).hexdigest()
-
-
-def required_objects(model: Model) -> list[dict[str, str]]:
-    """Return every object that must exist in the running PBX, in the words of `pjsip show <type> <name>`."""
-    found = [("transport", "transport-udp"), ("endpoint", "health-check")]
-    if model.sip_tcp:
-        found.append(("transport", "transport-tcp"))
-    if model.local.networks:
-        found.append(("transport", "transport-local"))
-    for trunk in model.trunks:
-        found.append(("endpoint", trunk.name))
-        if trunk.identify_networks:
-            found.append(("identify", f"{trunk.name}-identify"))
-        if trunk.has_credentials:
-            found.append(("auth", f"{trunk.name}-auth"))
-        if trunk_contacts(trunk):
-            found.append(("aor", f"{trunk.name}-aor"))
-    for extension in model.extensions:
-        found += [("endpoint", extension.number), ("aor", extension.number)]
-        found += [("auth", name) for name in auth_names(model, extension)]
-    contexts = (
-        "internal",
-        "from-internal",
-        "extensions",
-        "as-written",
-        "outbound",
-        "outbound-call",
-        "outbound-trunks",
-        "emergency",
-        "refused",
-    )
-    found += [("context", name) for name in (*model.inbound_contexts, *contexts)]
-    return [{"type": kind, "name": name} for kind, name in found]
-
-
-def _few(items: Iterable[Any]) -> list[Any]:
-    """Return the first items and the last: enough to prove a rule that is the same for all."""
-    everything = list(items)
-    return (
-        everything
-        if len(everything) <= _CHECKED_ITEMS
-        else [*everything[: _CHECKED_ITEMS - 1], everything[-1]]
-    )
-
-
-def dial_checks(model: Model) -> list[dict[str, str]]:
-    """Return {context, dialled, target} for every documented way to dial, as `resolve_dial` does."""
-    out = model.outbound
-    prefix, country = out.dial_prefix, out.country_code
-    sample = f"+{country}{_SAMPLE_NATIONAL}"
-    first, help_first = ((*ways, None)[0] for ways in (model.outbound_trunks, model.emergency_trunks))
-    outside = carrier_uri(first, sample) if first else "refused"
-    checks: list[tuple[str, str, str]] = []
-
-    dialled = [prefix + sample]
-    if country == NORTH_AMERICA:
-        dialled += [
-            f"{prefix}{country}{_SAMPLE_NATIONAL}",
-            f"{prefix}{_SAMPLE_NATIONAL}",
-            f"{prefix}{country}{country}{_SAMPLE_NATIONAL}",
-        ]
-    dialled += [sample, f"{prefix}{out.international_prefix}{sample[1:]}"]
-    dialled += [f"{prefix}+{country}.{_SAMPLE_NATIONAL[:3]}-{_SAMPLE_NATIONAL[3:]}"]
-    checks += [("internal", number, outside) for number in dialled]
-    direct = dict.fromkeys((sample, f"00{sample[1:]}", f"{out.international_prefix}{sample[1:]}"))
-    checks += [("from-internal", number, outside) for number in direct]
-    for context in ("internal", "from-internal"):
-        checks += [(context, one.number, dial_target(one)) for one in _few(model.extensions)]
-        for number, means in emergency_numbers(model).items():
-            checks.append(
-                (
-                    context,
-                    number,
-                    carrier_uri(help_first, means) if out.emergency.enabled and help_first else "refused",
-                )
-            )
-    for context in model.inbound_contexts:
-        for route in _few(inbound_routes(model, context)):
-            number = route["exten"]
-            if number.startswith("_"):
-                number = f"{number[1:-1]}{'9' * 10}"
-            checks += [(context, dialled, route["dial"]) for dialled in (number, *route["spellings"])]
-    return [{"context": context, "dialled": number, "target": target} for context, number, target in checks]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import segno
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.reader import CODECS
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_reading.reader import CODECS
 from jinja2 import Environment, StrictUndefined, Template
 
 MARKER = (

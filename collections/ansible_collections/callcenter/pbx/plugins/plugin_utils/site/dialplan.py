@@ -7,11 +7,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import (
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.reserved import (
     INTERNAL_CONTEXTS,
     RESERVED_CONTEXTS,
-    Model,
 )
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import Model
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.site.lines import Line
 
 PREFIX = "site-"

@@ -17,14 +17,12 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.guard impo
 )
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.rules import (
     DOCKER_USER,
-    EXPECTED,
     GUARD,
-    KNOWN,
     REFUSED_AUDIO,
-    UNHEARD,
     Table,
     parse_table,
 )
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.sets import EXPECTED, KNOWN, UNHEARD
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.smoke.types import (
     Evidence,
     Outcome,

@@ -12,15 +12,13 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.asterisk.log import
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.by_hand import source_of
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.jails import JAILS
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.rules import (
-    BANNED,
     BLACKLIST,
     DOCKER_USER,
-    NEVER,
-    SETS,
     Table,
     blacklist_rules,
     target_of,
 )
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.sets import BANNED, NEVER, SETS
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.smoke.types import (
     Evidence,
     Outcome,

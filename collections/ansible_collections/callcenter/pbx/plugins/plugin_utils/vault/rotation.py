@@ -18,13 +18,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.passwords import (
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import Model
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_rules.passwords import (
     is_mixed,
     token_names,
     wanted,
     weakness,
 )
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import Model
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.vault.document import (
     NEXT,
     PREVIOUS,

@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.reader import Reader, is_ipv4, network
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import (
-    Fault,
-    Local,
-    Model,
-    overlap,
-    parse_network,
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.ranges import overlap, parse_network
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import Fault, Local, Model
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_reading.reader import (
+    Reader,
+    is_ipv4,
+    network,
 )
 
 DEFAULT_PORT = 5062

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.rules import check_model
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import Fault
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_rules.rules import check_model
 
 from tests.golden.render import ROOT
 from tests.unit.model_samples import REMOVED, SECRETS, SOUND, broken

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model import zones as model_zones
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.rules import check_model
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_reading import zones as model_zones
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_rules.rules import check_model
 
 from tests.unit.model_samples import broken
 

@@ -9,15 +9,17 @@ from ipaddress import IPv4Network, IPv6Network
 
 from ansible_collections.callcenter.pbx.plugins.module_utils.networks.network import Reach
 from ansible_collections.callcenter.pbx.plugins.module_utils.networks.plain_list import RESERVED
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.carriers import CARRIERS_FILE, carriers
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import (
-    Fault,
-    Model,
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.ranges import (
     Network,
     Range,
     overlap,
     parse_network,
     parse_range,
+)
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import Fault, Model
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_reading.carriers import (
+    CARRIERS_FILE,
+    carriers,
 )
 
 LOOPBACK = (("loopback", IPv4Network("127.0.0.0/8")), ("loopback", IPv6Network("::1/128")))

@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.callcenter.pbx.plugins.module_utils.asterisk.dialplan import is_e164
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import Fault, parse_network
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.ranges import parse_network
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import Fault
 
 CODECS = ("ulaw", "alaw")
 _MISSING: Any = object()

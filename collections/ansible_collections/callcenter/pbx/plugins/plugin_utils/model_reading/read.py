@@ -10,10 +10,22 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.carriers import realm_at
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.local import read_local
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.read_outbound import read_outbound
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.reader import (
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.ranges import parse_range
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import (
+    BlockUrl,
+    CatchAll,
+    Destination,
+    Did,
+    Extension,
+    Fault,
+    Listed,
+    Model,
+    RtpPorts,
+    Trunk,
+)
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_reading.carriers import realm_at
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_reading.read_outbound import read_outbound
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_reading.reader import (
     CODECS,
     EMPTY,
     UNREAD,
@@ -35,20 +47,8 @@ from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.reader import
     sip_uri,
     web_address,
 )
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import (
-    BlockUrl,
-    CatchAll,
-    Destination,
-    Did,
-    Extension,
-    Fault,
-    Listed,
-    Model,
-    RtpPorts,
-    Trunk,
-    parse_range,
-)
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.zones import UTC, time_zone
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_reading.zones import UTC, time_zone
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_rules.local import read_local
 
 DIAL_OPTIONS = "tTkKhHrR"
 ANY_REALM = "*"

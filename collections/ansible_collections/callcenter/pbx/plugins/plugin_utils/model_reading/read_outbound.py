@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.prefixes import costly_prefixes
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.reader import (
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import (
+    NORTH_AMERICA,
+    Emergency,
+    Outbound,
+)
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_reading.prefixes import costly_prefixes
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_reading.reader import (
     UNREAD,
     Reader,
     e164,
     pattern,
     prefix,
-)
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import (
-    NORTH_AMERICA,
-    Emergency,
-    Outbound,
 )
 
 

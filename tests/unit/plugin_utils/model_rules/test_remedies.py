@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.rules import check_model
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_rules.rules import check_model
 
 from tests.unit.model_samples import SOUND, broken
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.read import read_model
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.rules import check_model
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.views import config_view, required_objects
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.expected import required_objects
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.views import config_view
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_reading.read import read_model
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_rules.rules import check_model
 
 from tests.unit.model_samples import SOUND
 

@@ -6,7 +6,19 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 
 from ansible_collections.callcenter.pbx.plugins.module_utils.asterisk.dialplan import best_match
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.addresses import (
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.dialling import (
+    direct_patterns,
+    emergency_numbers,
+    outbound_patterns,
+)
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.names import sections
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.reserved import (
+    RESERVED_CONTEXTS,
+    RESERVED_OBJECTS,
+)
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import Fault, Model, Report, Trunk
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_reading.read import read_model
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_rules.addresses import (
     blacklist_faults,
     block_url_warnings,
     container_network_faults,
@@ -15,30 +27,14 @@ from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.addresses imp
     wide_network_faults,
     width_faults,
 )
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.dialling import (
-    direct_patterns,
-    emergency_numbers,
-    outbound_patterns,
-)
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.local import local_faults
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.passwords import (
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_rules.local import local_faults
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_rules.passwords import (
     next_faults,
     previous_faults,
     secret_faults,
     secret_warnings,
 )
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.read import read_model
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.types import (
-    RESERVED_CONTEXTS,
-    RESERVED_OBJECTS,
-    Fault,
-    Model,
-    Report,
-    Trunk,
-)
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.views import sections
-
-HIGHEST_PORT = 65535
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_rules.port_rules import port_faults
 
 Rule = Callable[[Model], Iterator[Fault]]
 
@@ -272,44 +268,6 @@ def caller_id_faults(model: Model) -> Iterator[Fault]:
                 "Write one that is; or, if your carrier has verified that it is yours, "
                 "add it to pbx_outbound.verified_numbers",
             )
-
-
-def port_faults(model: Model) -> Iterator[Fault]:
-    if not model.is_read("pbx_rtp_ports"):
-        return
-    ports = model.rtp_ports
-    written = f"{ports.first}-{ports.last}"
-    if ports.first > ports.last:
-        yield Fault(
-            "pbx_rtp_ports",
-            f"{written} ends before it begins",
-            f"Write {{first: {ports.last - ports.last % 2}, last: {ports.first}}}",
-        )
-        return
-    if ports.first % 2:
-        yield Fault(
-            "pbx_rtp_ports", f"first {ports.first} is odd", "Begin with an even port: media takes even ports"
-        )
-        return  # how many calls they carry is known once they begin right
-    if model.is_read("pbx_sip_port") and ports.first <= model.sip_port <= ports.last:
-        yield Fault("pbx_rtp_ports", f"{written} contains pbx_sip_port {model.sip_port}", "Move one of them")
-    reserved = model.outbound.emergency.reserved_calls
-    most = ports.calls(reserved)
-    if model.is_read("pbx_max_calls", "pbx_outbound.emergency.reserved_calls") and model.max_calls > most:
-        needed = 4 * (model.max_calls + reserved)
-        kept = f" and {reserved} kept for emergency calls" if reserved else ""
-        last = ports.first + ports.first % 2 + needed - 1
-        ways = [f"lower it to {most}"] if most else []
-        ways += [f"end pbx_rtp_ports at {last} or later"] if last <= HIGHEST_PORT else []
-        yield Fault(
-            "pbx_max_calls",
-            f"{model.max_calls} calls{kept} need {needed} ports, {written} carries {most + reserved} calls",
-            _sentence(", or ".join(ways) or "begin pbx_rtp_ports lower"),
-        )
-
-
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:]
 
 
 RULES: tuple[Rule, ...] = (

@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from ansible_collections.callcenter.pbx.plugins.plugin_utils.model.rules import check_model
+from ansible_collections.callcenter.pbx.plugins.plugin_utils.model_rules.rules import check_model
 
 from tests.unit.model_samples import REMOVED, SECRETS, SOUND, broken
 
