@@ -19,8 +19,7 @@ from pathlib import Path
 import jinja2
 import pytest
 import yaml
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.jails import JAILS
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.sets import BANNED, NEVER
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.sets import BANNED, JAILS, NEVER
 from ansible_collections.callcenter.pbx.plugins.module_utils.networks.plain_list import RESERVED
 
 from tests.unit.fail2ban_filter import Filter

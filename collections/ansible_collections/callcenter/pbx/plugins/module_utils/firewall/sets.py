@@ -21,6 +21,13 @@ UNHEARD = {4: "sip-unheard-v4"}
 """Addresses whose audio was dropped lately, since nobody knows them: told to whoever looks for lost audio."""
 STRAY = {4: "sip-stray-v4"}
 """Strangers that sent too many datagrams that begin nothing: their SIP is dropped for a while."""
+JAILS = {
+    "sip-guessing": "guessed passwords",
+    "sip-enumeration": "looked for accounts",
+    "sip-calls": "called without being known",
+}
+"""What a source has done, by the jail that banned it."""
+
 FAMILIES = {4: "inet", 6: "inet6"}
 # Upper bounds, not allocations. They never change: `create -exist` accepts a set only with its own bound.
 MAX_ENTRIES = 1_000_000

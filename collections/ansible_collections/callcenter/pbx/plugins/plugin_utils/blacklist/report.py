@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.jails import JAILS
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.sets import STRAY_SECONDS
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.sets import JAILS, STRAY_SECONDS
 from ansible_collections.callcenter.pbx.plugins.module_utils.networks.network import (
     Network,
     parse_network,

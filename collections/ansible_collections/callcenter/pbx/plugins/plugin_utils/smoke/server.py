@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from ansible_collections.callcenter.pbx.plugins.module_utils.asterisk import listings
 from ansible_collections.callcenter.pbx.plugins.module_utils.asterisk.log import LOGS_IN_CONTAINER
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.by_hand import source_of
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.jails import JAILS
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.rules import (
     BLACKLIST,
     DOCKER_USER,
@@ -18,7 +17,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.rules impo
     blacklist_rules,
     target_of,
 )
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.sets import BANNED, NEVER, SETS
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.sets import BANNED, JAILS, NEVER, SETS
 from ansible_collections.callcenter.pbx.plugins.plugin_utils.smoke.types import (
     Evidence,
     Outcome,
