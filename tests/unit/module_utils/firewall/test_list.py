@@ -312,3 +312,39 @@ def test_difference_shows_what_comes_and_goes(deployed: FakeHost) -> None:
     assert "ipset add sip-blacklist-v4 203.0.113.8\n" in difference["before"]
     assert "ipset add sip-blacklist-v4 203.0.113.7\n" in difference["after"]
     assert "203.0.113.0/30" not in difference["before"] + difference["after"]
+
+
+class TestBringAbout:
+    """Docker, a boot and our own watch change the rules, too."""
+
+    def refused(self, times: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """What is made where the kernel refuses so many plans, since the rules are no longer so."""
+        monkeypatch.setattr("time.sleep", lambda seconds: None)
+        made: list[str] = []
+
+        class Planned:
+            def __init__(self, name: str) -> None:
+                self.name = name
+
+            def make(self) -> None:
+                made.append(self.name)
+                if len(made) <= times:
+                    raise Unable("Index of deletion too big")
+
+        firewall_change.bring_about(
+            Planned("first"),  # type: ignore[arg-type]
+            lambda: Planned("anew"),  # type: ignore[arg-type,return-value]
+        )
+        return made
+
+    @pytest.mark.parametrize(
+        ("times", "made"), [(0, ["first"]), (1, ["first", "anew"]), (2, ["first", "anew", "anew"])]
+    )
+    def test_a_plan_on_rules_that_are_gone_is_made_anew(
+        self, times: int, made: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert self.refused(times, monkeypatch) == made
+
+    def test_three_refusals_are_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with pytest.raises(Unable, match="Index of deletion too big"):
+            self.refused(3, monkeypatch)

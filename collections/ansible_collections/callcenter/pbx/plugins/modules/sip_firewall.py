@@ -273,7 +273,7 @@ ARGUMENTS: dict[str, Any] = {
 def main() -> None:
     """Entry point."""
     # Imported here: the controller's side reads ARGUMENTS in every run, and none of this.
-    from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.change import plan
+    from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.change import bring_about, plan
     from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.cut import cut
     from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.host import Unable
 
@@ -282,7 +282,8 @@ def main() -> None:
         change = plan(module.params, may_lack_programs=module.check_mode, for_diff=module._diff)
         result = change.result()
         if not module.check_mode:
-            change.make()
+            # What is cut and shown is the whole way, also where a part of it took a second try.
+            bring_about(change, lambda: plan(module.params))
             done = cut(change.to_cut(), module.params["container"])
             result["cut"] = {"flows": done.flows, "calls": done.calls}
             result["warnings"] += done.warnings

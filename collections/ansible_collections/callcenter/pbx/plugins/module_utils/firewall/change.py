@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.host impor
     read_text,
     which,
 )
-from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.list import Record, Wanted
+from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.list import Record, Wanted, is_listed
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.sets import (
     SETS,
     Set,
@@ -33,7 +34,7 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.sets impor
     plan_set,
 )
 from ansible_collections.callcenter.pbx.plugins.module_utils.networks import plain_list
-from ansible_collections.callcenter.pbx.plugins.module_utils.networks.network import BITS, Network, Protected
+from ansible_collections.callcenter.pbx.plugins.module_utils.networks.network import Protected
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,22 @@ class Change:
         }
 
 
+def bring_about(change: Change, plan_anew: Callable[[], Change]) -> None:
+    """Make a change; `Unable` when the kernel refuses it three times.
+
+    Docker, a boot and `callcenter-firewall watch` change the rules, too: then it is planned anew.
+    """
+    for _ in range(2):
+        try:
+            change.make()
+        except Unable:
+            time.sleep(1)
+            change = plan_anew()
+        else:
+            return
+    change.make()
+
+
 def plan(options: Mapping[str, Any], may_lack_programs: bool = False, for_diff: bool = False) -> Change:
     """Compare the host with the options of the module `sip_firewall`. Reads only.
 
@@ -278,17 +295,6 @@ def plan_rules(
         },
         by_hand,
     )
-
-
-def is_listed(wanted: Wanted, network: Network) -> bool:
-    """Whether the list holds the network, or a wider one around it."""
-    members = set(wanted.members[network.version])
-    bits = BITS[network.version]
-    around = (
-        Network(network.version, network.first >> (bits - length) << (bits - length), length)
-        for length in range(network.length + 1)
-    )
-    return any(str(one) in members for one in around)
 
 
 def unchanged(digest: str, saving: Mapping[int, Callable[[], str]], **options: Any) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from ansible_collections.callcenter.pbx.plugins.module_utils.firewall import fac
 from ansible_collections.callcenter.pbx.plugins.module_utils.firewall.host import Unable
 from ansible_collections.callcenter.pbx.plugins.module_utils.networks import plain_list
 from ansible_collections.callcenter.pbx.plugins.module_utils.networks.network import (
+    BITS,
     Entry,
+    Network,
     Protected,
     drop_covered,
     find_conflicts,
@@ -183,3 +185,14 @@ def holds(record: Record, live: Mapping[int, str]) -> bool:
         and digest_members(members_in(live[version], name)) == record.members.get(f"v{version}")
         for version, name in sets.SETS.items()
     )
+
+
+def is_listed(wanted: Wanted, network: Network) -> bool:
+    """Whether the list holds the network, or a wider one around it."""
+    members = set(wanted.members[network.version])
+    bits = BITS[network.version]
+    around = (
+        Network(network.version, network.first >> (bits - length) << (bits - length), length)
+        for length in range(network.length + 1)
+    )
+    return any(str(one) in members for one in around)
