@@ -75,5 +75,7 @@ def test_another_carrier_needs_none(lab: Parties) -> None:
 def test_the_server_has_only_digests_of_it(lab: Parties) -> None:
     call = lab.umatilla.call(DID, Talk(seconds=1), caller=CALLER, parameters=f";token={TOKEN}")
     assert call.wait().status == 200
-    found = lab.server.run(["sh", "-c", f"grep -rlE '{TOKEN}|{FORMER}' /opt/callcenter /var/log || true"])
+    found = lab.server.run(
+        ["sh", "-c", f"grep -rlE '{TOKEN}|{FORMER}' /opt/callcenter /var/log || [ $? = 1 ]"]
+    )
     assert found == ""
